@@ -1,0 +1,1 @@
+//! Registries of the Data Butler on SQLite and PostgreSQL.

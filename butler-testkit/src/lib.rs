@@ -1,0 +1,1 @@
+//! Conformance suites, reference implementations and fixtures that every backend of the Data Butler is tested with.

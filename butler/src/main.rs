@@ -1,0 +1,3 @@
+//! The `butler` command.
+
+fn main() {}
