@@ -1,5 +1,13 @@
 //! The model and the traits of the Data Butler.
 
+mod dimension;
 mod error;
+pub mod sky;
+pub mod suggest;
+pub mod time;
 
+pub use dimension::{
+    DataId, DataIdRecords, DimensionElement, DimensionGroup, DimensionRecord, DimensionUniverse,
+    DimensionValue, EncodedRegion, Family, Field, FieldRole, FieldType, FieldValue, Space,
+};
 pub use error::{Error, ErrorKind, Result, Retry};
