@@ -1,11 +1,13 @@
 //! Data IDs: values of dimensions that identify data.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 
 use super::element::{DimensionElement, FieldType};
@@ -411,6 +413,16 @@ impl Serialize for DataId {
             map.serialize_entry(dimension.name().as_str(), value)?;
         }
         map.end()
+    }
+}
+
+/// A map of names and values, in the universe in [scope](DimensionUniverse::scope); the
+/// group is the smallest that has all of them.
+impl<'de> Deserialize<'de> for DataId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let pairs = BTreeMap::<String, DimensionValue>::deserialize(deserializer)?;
+        let group = DimensionUniverse::scoped()?.conform(pairs.keys()).map_err(serde::de::Error::custom)?;
+        Self::from_pairs(group, pairs).map_err(serde::de::Error::custom)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use arcstr::ArcStr;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::group::DimensionGroup;
 use super::universe::{DimensionUniverse, Family, Space, UniverseInner};
@@ -306,5 +306,20 @@ impl fmt::Debug for DimensionElement {
 impl fmt::Display for DimensionElement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// Its name.
+impl Serialize for DimensionElement {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// Name of an element of the universe in [scope](DimensionUniverse::scope).
+impl<'de> Deserialize<'de> for DimensionElement {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        DimensionUniverse::scoped()?.element(&name).map_err(serde::de::Error::custom)
     }
 }

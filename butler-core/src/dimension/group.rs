@@ -3,6 +3,8 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::bits::BitSet;
 use super::element::DimensionElement;
 use super::universe::{DimensionUniverse, Family, Space, UniverseInner};
@@ -222,6 +224,21 @@ impl fmt::Debug for DimensionGroup {
 impl fmt::Display for DimensionGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{{{}}}", self.names().join(", "))
+    }
+}
+
+/// The names of the required dimensions, in universe order.
+impl Serialize for DimensionGroup {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.required().map(|dimension| dimension.name().as_str()))
+    }
+}
+
+/// Names of dimensions of the universe in [scope](DimensionUniverse::scope).
+impl<'de> Deserialize<'de> for DimensionGroup {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let names = Vec::<String>::deserialize(deserializer)?;
+        DimensionUniverse::scoped()?.conform(names).map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Dimension universes: all elements there are, and how they relate.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -249,6 +250,33 @@ impl DimensionUniverse {
     pub fn common_skypix(self) -> DimensionElement {
         DimensionElement { universe: self.0, index: self.0.common_skypix }
     }
+}
+
+impl DimensionUniverse {
+    /// Runs `read` with this universe as the one that groups, data IDs, dataset
+    /// types and everything made of them are deserialised in.
+    ///
+    /// Their serialised forms name dimensions, and names mean something in a
+    /// universe only. Scopes nest; the innermost counts, on this thread.
+    pub fn scope<T>(self, read: impl FnOnce() -> T) -> T {
+        struct Restore(Option<DimensionUniverse>);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                SCOPE.set(self.0);
+            }
+        }
+        let _restore = Restore(SCOPE.replace(Some(self)));
+        read()
+    }
+
+    /// The universe of the innermost [`scope`](Self::scope).
+    pub(crate) fn scoped<E: serde::de::Error>() -> Result<Self, E> {
+        SCOPE.get().ok_or_else(|| E::custom("deserialisation needs a DimensionUniverse::scope"))
+    }
+}
+
+thread_local! {
+    static SCOPE: Cell<Option<DimensionUniverse>> = const { Cell::new(None) };
 }
 
 /// The universe of Rubin Observatory's repositories, version 8.
