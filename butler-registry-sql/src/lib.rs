@@ -1,1 +1,3 @@
 //! Registries of the Data Butler on SQLite and PostgreSQL.
+
+mod schema;
