@@ -16,13 +16,14 @@
 //! after 2017-01-01, and later ones are not guessed. TDB and TCB use the series
 //! of Fairhead & Bretagnon (1990, A&A 229, 240) at the geocentre, as astropy does.
 //!
-//! Against astropy 8.0, whose literals pass through one or two doubles: calendar
-//! dates with up to nine decimals agree to the nanosecond in every scale;
-//! decimal numbers agree to one nanosecond with what astropy makes of the same
-//! digits given as text, except the year formats, which it always computes in
-//! one double (decimal year: up to 0.1 µs; Julian and Besselian: up to 10 µs).
-//! Given as a float, as the Python butler does, a Julian date of today is uncertain
-//! by 20 µs, a modified one by 0.3 µs and Unix seconds by 0.12 µs.
+//! Against astropy 8.0, which computes in one or two doubles: calendar dates with
+//! up to nine decimals agree to the nanosecond in TAI, UTC since 1972 and TT, and
+//! within one nanosecond (its rounding) everywhere else. Numbers agree within one
+//! nanosecond with what astropy makes of the same digits given as text, except
+//! where it has one double only: decimal years (4 ns), Julian and Besselian years
+//! (10 µs) and star dates (2 µs). Given as a float, as the Python butler does, a
+//! Julian date of today is uncertain by 20 µs, a modified one by 0.3 µs and Unix
+//! seconds by 0.12 µs; here they are what their digits say.
 
 mod calendar;
 mod decimal;
