@@ -7,6 +7,7 @@ use arcstr::ArcStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::group::DimensionGroup;
+use crate::backend::{ColumnSpec, ColumnType};
 use super::universe::{DimensionUniverse, Family, Space, UniverseInner};
 
 /// Type of a field of a dimension record.
@@ -160,6 +161,31 @@ impl DimensionElement {
     #[must_use]
     pub fn fields(self) -> &'static [Field] {
         &self.inner().fields
+    }
+
+    /// Columns of a table of its records: one for each field, in order, and two
+    /// for a timespan, `timespan_begin` and `timespan_end`.
+    #[must_use]
+    pub fn columns(self) -> Vec<ColumnSpec> {
+        let mut columns = Vec::with_capacity(self.fields().len() + 1);
+        for field in self.fields() {
+            let mut push = |name: ArcStr, ty| {
+                let (nullable, comment) = (field.nullable(), field.doc.clone());
+                columns.push(ColumnSpec { name, ty, nullable, comment });
+            };
+            match field.ty {
+                FieldType::Int => push(field.name.clone(), ColumnType::Int),
+                FieldType::Float => push(field.name.clone(), ColumnType::Float),
+                FieldType::Bool => push(field.name.clone(), ColumnType::Bool),
+                FieldType::Text(_) => push(field.name.clone(), ColumnType::Text),
+                FieldType::Hash(_) | FieldType::Region => push(field.name.clone(), ColumnType::Bytes),
+                FieldType::Timespan => {
+                    push("timespan_begin".into(), ColumnType::Int);
+                    push("timespan_end".into(), ColumnType::Int);
+                }
+            }
+        }
+        columns
     }
 
     /// Position of a field, looked up by name; the own key is known by the

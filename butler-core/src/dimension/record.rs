@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use arcstr::ArcStr;
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 
 use super::data_id::DataId;
 use super::element::{DimensionElement, Field, FieldRole, FieldType};
 use super::value::DimensionValue;
+use crate::backend::Value;
 use crate::sky::Region;
 use crate::time::Timespan;
 use crate::{Error, ErrorKind, Result, suggest};
@@ -55,6 +57,28 @@ impl From<Region> for EncodedRegion {
     fn from(region: Region) -> Self {
         let bytes = region.encode().into();
         Self(Arc::new(RegionInner { bytes, region: OnceLock::from(Some(region)) }))
+    }
+}
+
+/// Lower-case hexadecimal in text, bytes in binary formats.
+impl Serialize for EncodedRegion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.serialize_str(&hex(&self.0.bytes))
+        } else {
+            serializer.serialize_bytes(&self.0.bytes)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for EncodedRegion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = String::deserialize(deserializer)?;
+            unhex(&text).map(Self::from_bytes).ok_or_else(|| serde::de::Error::custom("expected hexadecimal digits"))
+        } else {
+            Vec::<u8>::deserialize(deserializer).map(Self::from_bytes)
+        }
     }
 }
 
@@ -168,6 +192,12 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    rest.is_empty().then(|| pairs.iter().map(|[high, low]| Some(nibble(*high)? << 4 | nibble(*low)?)).collect())?
+}
+
 /// Row of one dimension element: keys, implied keys, alternate keys, metadata, region and timespan.
 ///
 /// Immutable and cheap to clone. Equality is that of element and all fields.
@@ -278,6 +308,65 @@ impl DimensionRecord {
         let required: SmallVec<[_; 6]> = group.required().filter_map(known).collect();
         let implied: Option<SmallVec<[_; 6]>> = group.implied().map(known).collect();
         DataId::from_trusted(group, required.into_iter().chain(implied.into_iter().flatten()))
+    }
+
+    /// The values as those of the [columns](DimensionElement::columns) of a table.
+    #[must_use]
+    pub fn to_values(&self) -> Box<[Value]> {
+        let mut values = Vec::with_capacity(self.0.values.len() + 1);
+        for (field, value) in self.0.element.fields().iter().zip(&self.0.values) {
+            values.push(match value {
+                FieldValue::Null => Value::Null,
+                FieldValue::Bool(value) => Value::Bool(*value),
+                FieldValue::Int(value) => Value::Int(*value),
+                FieldValue::Float(value) => Value::Float(*value),
+                FieldValue::Text(value) => Value::Text(value.clone()),
+                FieldValue::Hash(value) => Value::Bytes((**value).into()),
+                FieldValue::Region(value) => Value::Bytes(value.as_bytes().into()),
+                FieldValue::Timespan(value) => Value::Int(value.to_raw().0),
+            });
+            if field.ty == FieldType::Timespan {
+                values.push(match value {
+                    FieldValue::Timespan(value) => Value::Int(value.to_raw().1),
+                    _ => Value::Null,
+                });
+            }
+        }
+        values.into()
+    }
+
+    /// A record from values of the [columns](DimensionElement::columns) of a table.
+    ///
+    /// # Errors
+    /// `Corrupt` if they are too few, too many or of wrong types.
+    pub fn from_values(element: DimensionElement, values: &[Value]) -> Result<Self> {
+        let wrong = || {
+            Error::new(ErrorKind::Corrupt, format!("{} values are no record of '{element}': {values:?}", values.len()))
+        };
+        let mut rest = values.iter();
+        let mut fields = Vec::with_capacity(element.fields().len());
+        for field in element.fields() {
+            let value = rest.next().ok_or_else(wrong)?;
+            fields.push(match (field.ty, value) {
+                (FieldType::Timespan, begin) => match (begin, rest.next().ok_or_else(wrong)?) {
+                    (Value::Int(begin), Value::Int(end)) => FieldValue::Timespan(Timespan::from_raw(*begin, *end)),
+                    (Value::Null, Value::Null) => FieldValue::Null,
+                    _ => return Err(wrong()),
+                },
+                (_, Value::Null) => FieldValue::Null,
+                (FieldType::Bool, Value::Bool(value)) => FieldValue::Bool(*value),
+                (FieldType::Int, Value::Int(value)) => FieldValue::Int(*value),
+                (FieldType::Float, Value::Float(value)) => FieldValue::Float(*value),
+                (FieldType::Text(_), Value::Text(value)) => FieldValue::Text(value.clone()),
+                (FieldType::Hash(_), Value::Bytes(value)) => FieldValue::Hash((&**value).into()),
+                (FieldType::Region, Value::Bytes(value)) => FieldValue::Region(EncodedRegion::from_bytes(value.clone())),
+                _ => return Err(wrong()),
+            });
+        }
+        match rest.next() {
+            None => Ok(Self::from_trusted(element, fields)),
+            Some(_) => Err(wrong()),
+        }
     }
 
     /// The region, if the element has one and it is not null.

@@ -1,7 +1,6 @@
 //! The registry trait.
 
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use arcstr::ArcStr;
 use async_trait::async_trait;
@@ -193,6 +192,3 @@ impl<R: Registry + ?Sized> RegistryExt for R {}
 fn one<T>(mut items: Vec<T>) -> Result<T> {
     items.pop().ok_or_else(|| Error::new(ErrorKind::Unexpected, "a registry gave no answer to a question"))
 }
-
-/// A registry that is shared.
-pub type SharedRegistry = Arc<dyn Registry>;
