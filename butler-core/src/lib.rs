@@ -4,7 +4,11 @@ pub mod backend;
 mod collection;
 mod dataset;
 mod dimension;
+mod config;
+pub mod datastore;
 mod error;
+mod factory;
+mod formatter;
 mod object;
 pub mod query;
 pub mod registry;
@@ -17,6 +21,7 @@ pub use collection::{
     ChainEdit, CollectionCatalog, CollectionInfo, CollectionSearch, CollectionSummary, CollectionType, NamePattern,
     NamePatterns, SearchMember, check_collection_name,
 };
+pub use config::{Config, ConfigSource, MemorySource, Section, parse_duration, redact_url};
 pub use dataset::{
     ArtifactRecord, ArtifactRecords, DatasetExistence, DatasetId, DatasetKind, DatasetRef, DatasetType,
     IdGenerationMode, IdIssuer, NewDataset,
@@ -26,6 +31,8 @@ pub use dimension::{
     DimensionValue, EncodedRegion, Family, Field, FieldRole, FieldType, FieldValue, Space,
 };
 pub use error::{Error, ErrorKind, Result, Retry};
+pub use factory::{DatastoreContext, DatastoreFactory, Factories, RegistryConfig, RegistryFactory};
+pub use formatter::{Formatter, Formatters, ReadOutcome, ReadRequest, ReadSource};
 pub use object::{Object, Structured};
 pub use storage_class::{
     Delegates, ReadParameters, StorageClass, StorageClassConfig, StorageClassDelegate, StorageClasses,

@@ -1,0 +1,264 @@
+//! The datastore trait.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use arcstr::ArcStr;
+use async_trait::async_trait;
+use serde::Serialize;
+
+use super::journal::JournalHeader;
+use super::request::{Artifact, ArtifactUris, GetRequest, RecordsByDataset, WriteRequest};
+use super::transfer::TransferMode;
+use crate::Result;
+use crate::backend::ColumnBatch;
+use crate::dataset::{DatasetRef, DatasetType};
+use crate::object::Object;
+use crate::registry::{OpaqueFetch, OpaqueTable, Outcome};
+
+/// What a datastore can do; everything declared must work, and everything else fails cleanly.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DatastoreCapabilities {
+    /// Whether what it stores is gone with the process.
+    pub ephemeral: bool,
+    /// Whether it can be written.
+    pub writable: bool,
+    /// Whether what it stores can be read back.
+    pub readable: bool,
+    /// Ways in which files come in; none if it takes no files.
+    pub transfer_modes: Vec<TransferMode>,
+    /// Whether a new artifact never replaces one that is there, whoever wrote it.
+    pub no_clobber: bool,
+    /// Whether artifacts have URIs.
+    pub uris: bool,
+}
+
+/// Whether a datastore stores datasets of a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Acceptance {
+    /// Its constraints refuse them.
+    Refused,
+    /// It takes them with data IDs of any level.
+    Minimal,
+    /// It takes them with expanded data IDs, which its file template needs.
+    Expanded,
+}
+
+/// The registry, as far as a datastore needs it to finish or undo what was begun.
+///
+/// The Butler lends it; a datastore never holds one.
+#[async_trait]
+pub trait Bookkeeper: Send + Sync {
+    /// Claims a journal entry; tells who has won.
+    ///
+    /// # Errors
+    /// `Connection` and the like.
+    async fn claim(&self, entry: &str, outcome: Outcome) -> Result<Outcome>;
+
+    /// Who has won entries, as far as that is decided.
+    ///
+    /// # Errors
+    /// `Connection` and the like.
+    async fn outcomes(&self, entries: Vec<ArcStr>) -> Result<Vec<Option<Outcome>>>;
+
+    /// Forgets the outcomes of entries that are gone, at once or a little later.
+    ///
+    /// # Errors
+    /// `Connection` and the like.
+    async fn forget(&self, entries: Vec<ArcStr>) -> Result<()>;
+
+    /// Rows of one of the datastore's tables.
+    ///
+    /// # Errors
+    /// `Connection` and the like.
+    async fn fetch(&self, fetch: OpaqueFetch) -> Result<ColumnBatch>;
+}
+
+/// Artifacts on their way in.
+///
+/// Made by [`Datastore::prepare_write`], which wrote its journal entries. After
+/// `execute`, exactly one of `commit` and `roll_back` is called; a transaction
+/// that is dropped, or whose process dies, is left to a recovery.
+#[async_trait]
+pub trait WriteTransaction: Send {
+    /// Names of its journal entries, to be claimed in the registry's transaction.
+    fn entries(&self) -> Vec<ArcStr>;
+
+    /// Moves the bytes; returns the records that find them again.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if an artifact is in the way, `Formatter` and `StorageClass` for
+    /// objects that cannot be written, `NotFound` for files that are not there, `Exhausted`.
+    async fn execute(&mut self) -> Result<RecordsByDataset>;
+
+    /// Ends it after the registry's transaction: entries and temporary files go, and sources that were moved.
+    ///
+    /// # Errors
+    /// Of leftovers only: the datasets are stored.
+    async fn commit(self: Box<Self>) -> Result<()>;
+
+    /// Undoes it: artifacts that it wrote go, then the entries.
+    ///
+    /// # Errors
+    /// Of leftovers only, which a recovery finds.
+    async fn roll_back(self: Box<Self>) -> Result<()>;
+}
+
+/// Artifacts on their way out.
+///
+/// Made by [`Datastore::prepare_remove`], which wrote its journal entries.
+#[async_trait]
+pub trait RemoveTransaction: Send {
+    /// Names of its journal entries, to be claimed in the registry's transaction.
+    fn entries(&self) -> Vec<ArcStr>;
+
+    /// After the registry's transaction: deletes the artifacts that no record
+    /// names any more, then the entries.
+    ///
+    /// # Errors
+    /// Of leftovers only, which a recovery finds.
+    async fn commit(self: Box<Self>, books: &dyn Bookkeeper) -> Result<()>;
+
+    /// Before the registry's transaction: nothing happens, and the entries go.
+    ///
+    /// # Errors
+    /// Of leftovers only, which a recovery finds.
+    async fn roll_back(self: Box<Self>) -> Result<()>;
+}
+
+/// How a recovery proceeds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoverOptions {
+    /// Entries younger than this belong to live writers.
+    pub lease: Duration,
+    /// Whether it only reports what it would do.
+    pub dry_run: bool,
+}
+
+impl Default for RecoverOptions {
+    /// A lease of one hour.
+    fn default() -> Self {
+        Self { lease: Duration::from_secs(3600), dry_run: false }
+    }
+}
+
+/// What a recovery did with an entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RecoveredEntry {
+    /// The entry.
+    pub header: JournalHeader,
+    /// Who had won, or won now.
+    pub outcome: Outcome,
+    /// Paths of artifacts that were deleted.
+    pub deleted: Vec<ArcStr>,
+    /// Whether the entry is kept for one more lease, in case its writer was only slow.
+    pub kept: bool,
+}
+
+/// What a verification looks at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VerifyOptions {
+    /// Whether checksums are computed and compared.
+    pub checksum: bool,
+    /// Whether artifacts that nothing refers to are looked for.
+    pub orphans: bool,
+}
+
+/// Kind of a disagreement between records and artifacts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingKind {
+    /// A recorded artifact is not there.
+    Missing,
+    /// An artifact has another size than recorded.
+    Size,
+    /// An artifact has another checksum than recorded.
+    Checksum,
+    /// An artifact is there that no record names.
+    Orphan,
+}
+
+/// A disagreement between records and artifacts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Kind.
+    pub kind: FindingKind,
+    /// Name of the datastore.
+    pub datastore: ArcStr,
+    /// Path of the artifact.
+    pub path: ArcStr,
+    /// Datasets that it is of, as text.
+    pub datasets: Vec<String>,
+    /// What was expected and found.
+    pub detail: String,
+}
+
+/// Storage of artifacts.
+///
+/// It is given complete datasets with their records, and returns the records
+/// of what it stores; it never sees the registry. Everything takes many at once.
+#[async_trait]
+pub trait Datastore: Debug + Send + Sync + 'static {
+    /// Name, written down in the registry: it stays when the root moves.
+    fn name(&self) -> &ArcStr;
+
+    /// What it can do.
+    fn capabilities(&self) -> DatastoreCapabilities;
+
+    /// Tables that it needs in the registry; one that only forwards has none.
+    fn tables(&self) -> Vec<OpaqueTable>;
+
+    /// Whether its constraints let it store datasets of a type, and what it needs for that.
+    fn acceptance(&self, dataset_type: &DatasetType) -> Acceptance;
+
+    /// Begins to store something: writes the journal entry.
+    ///
+    /// # Errors
+    /// `DatasetTypeNotSupported` if it refuses a dataset, `Template` if a path
+    /// cannot be made, `Unsupported` for a way of transfer that it has not,
+    /// `NotFound` for a file to ingest that is not there.
+    async fn prepare_write(&self, requests: Vec<WriteRequest>) -> Result<Box<dyn WriteTransaction>>;
+
+    /// Begins to remove artifacts of datasets: writes the journal entry.
+    ///
+    /// Behaviour: datasets without records of this datastore are passed over; artifacts
+    /// that were ingested directly are never deleted.
+    ///
+    /// # Errors
+    /// `ReadOnly`, `Connection` and the like.
+    async fn prepare_remove(&self, datasets: Vec<DatasetRef>) -> Result<Box<dyn RemoveTransaction>>;
+
+    /// Reads objects, in the order asked for.
+    ///
+    /// # Errors
+    /// In its place, each: `NotFound` if there are no records or no artifact,
+    /// `Integrity` if the size is wrong, `Formatter`, `UnknownComponent`, `Argument`.
+    async fn get(&self, requests: Vec<GetRequest>) -> Vec<Result<Object>>;
+
+    /// Whether all artifacts of datasets are there, in the order asked for.
+    ///
+    /// # Errors
+    /// `Connection` and the like: not knowing is not the same as missing.
+    async fn exists(&self, datasets: &[DatasetRef]) -> Result<Vec<bool>>;
+
+    /// Where the artifacts of datasets are, in the order asked for.
+    ///
+    /// Behaviour: for a dataset without records, where it would be put, ending in `#predicted`, if that is asked for.
+    ///
+    /// # Errors
+    /// `NotFound` for a dataset without records, unless predicted.
+    async fn uris(&self, datasets: &[DatasetRef], predict: bool) -> Result<Vec<ArtifactUris>>;
+
+    /// Artifacts of a dataset, as bytes.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    async fn open(&self, dataset: &DatasetRef) -> Result<Vec<Artifact>>;
+
+    /// Finishes or undoes what dead writers left.
+    ///
+    /// # Errors
+    /// `Connection` and the like; entries that could not be dealt with stay.
+    async fn recover(&self, books: &dyn Bookkeeper, options: &RecoverOptions) -> Result<Vec<RecoveredEntry>>;
+}
