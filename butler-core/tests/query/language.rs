@@ -295,6 +295,19 @@ fn long_chains_are_flat_and_deep_nests_are_refused() {
 }
 
 #[test]
+fn no_input_exhausts_a_small_stack() {
+    let parsing = std::thread::Builder::new().stack_size(256 * 1024).spawn(|| {
+        for piece in
+            ["(", "NOT ", "-", "f(", "(1, ", "(a = 1 OR ", "x IN (f(", "x BETWEEN (", "x + (", "a * -"]
+        {
+            assert!(parse(&piece.repeat(100_000)).is_err(), "{piece}");
+        }
+        assert!(parse(&format!("x{}", " + 1".repeat(100_000))).is_err());
+    });
+    parsing.expect("a thread").join().expect("no panic");
+}
+
+#[test]
 fn trees_can_be_stored() {
     let expr = tree(
         "a IN (1..3, 'x') AND NOT (b + 1.5 BETWEEN :c AND -d OR e(T'x') IS NOT NULL) AND (f, g) != NULL",
