@@ -1,40 +1,31 @@
-//! Nearest names, for messages about unknown ones.
+//! The name that was probably meant.
 
-/// The candidate that a person most likely meant, if any is near enough.
+/// The candidate nearest to a name, if it is near enough to be worth a suggestion.
 ///
-/// A candidate that differs only in case wins; otherwise the smallest
-/// Damerau-Levenshtein distance, at most a third of the name's length (one for
-/// short names), the first of equals.
+/// Nearness is the number of inserted, missing, wrong and swapped neighbouring
+/// characters, whatever their case; a third of the name's length may differ, three
+/// characters at most, and in names of one or two characters only the case. Of
+/// equally near candidates it is the first.
+///
+/// ```
+/// use butler_core::suggest::nearest;
+///
+/// assert_eq!(nearest("detectr", ["instrument", "detector"]), Some("detector"));
+/// assert_eq!(nearest("DETECTOR", ["detectors", "detector"]), Some("detector"));
+/// assert_eq!(nearest("camera", ["instrument", "detector"]), None);
+/// ```
 #[must_use]
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).clamp(1, 4);
+    let name = name.to_lowercase();
+    let length = name.chars().count();
+    let limit = (length / 3).min(3);
     candidates
         .into_iter()
-        .filter_map(|candidate| {
-            let distance = if candidate.eq_ignore_ascii_case(name) { 0 } else { distance(name, candidate) };
-            (distance <= limit).then_some((distance, candidate))
-        })
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= limit)
+        .map(|candidate| (strsim::osa_distance(&name, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
-}
-
-/// Number of insertions, deletions, substitutions and swaps of neighbours.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let mut best = (last[j] + 1).min(row[j - 1] + 1).min(last[j - 1] + usize::from(a[i - 1] != b[j - 1]));
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(before[j - 2] + 1);
-            }
-            row.push(best);
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
 }
 
 #[cfg(test)]
@@ -42,14 +33,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_what_was_meant() {
-        let names = ["detector", "exposure", "visit", "instrument"];
-        assert_eq!(nearest("detectr", names), Some("detector"));
-        assert_eq!(nearest("VISIT", names), Some("visit"));
-        assert_eq!(nearest("vistit", names), Some("visit"));
-        assert_eq!(nearest("insturment", names), Some("instrument"));
-        assert_eq!(nearest("patch", names), None);
-        assert_eq!(nearest("x", ["y"]), Some("y"));
-        assert_eq!(nearest("", ["abc"]), None);
+    fn what_is_near_and_what_is_not() {
+        let candidates = ["visit", "exposure", "exposure_time", "band", "Band_", "id"];
+        for (name, expected) in [
+            ("visti", Some("visit")),
+            ("VISIT", Some("visit")),
+            ("exposure_tme", Some("exposure_time")),
+            ("exposuretime", Some("exposure_time")),
+            ("expsr", None),
+            ("bnd", Some("band")),
+            ("bandd", Some("band")),
+            ("ID", Some("id")),
+            ("ix", None),
+            ("", None),
+            ("tract", None),
+        ] {
+            assert_eq!(nearest(name, candidates), expected, "{name}");
+        }
+        assert_eq!(nearest("a".repeat(1_000_000).as_str(), candidates), None);
+    }
+
+    #[test]
+    fn of_equally_near_ones_it_is_the_first() {
+        assert_eq!(nearest("visit", ["visits", "visit2"]), Some("visits"));
+        assert_eq!(nearest("visit", ["visit2", "visits"]), Some("visit2"));
     }
 }
