@@ -55,6 +55,8 @@ pub struct DatastoreContext {
     pub factories: Arc<Factories>,
     /// Whether it is opened for reading only.
     pub read_only: bool,
+    /// Whether artifacts and directories are synced to the disk before a commit.
+    pub strict: bool,
 }
 
 /// Builds datastores of one kind.

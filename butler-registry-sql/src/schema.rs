@@ -74,6 +74,7 @@ tables! {
         .column("dimensions", Text, "Names of the required dimensions, separated by commas")
         .column("storage_class", Text, "Name of the storage class")
         .column("is_calibration", Bool, "Whether its datasets may be certified")
+        .nullable("genre", Text, "Name of the genre whose policies its datasets follow")
         .column("data_table", Text, "Table of its datasets")
         .nullable("calib_table", Text, "Table of its validity ranges")
         .unique(["name"]);

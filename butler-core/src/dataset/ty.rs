@@ -20,7 +20,7 @@ const NAME_MAX: usize = 128;
 #[derive(Clone)]
 pub struct DatasetType(Arc<Inner>);
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 struct Inner {
     name: ArcStr,
     group: DimensionGroup,
@@ -28,6 +28,7 @@ struct Inner {
     parent_storage_class: Option<ArcStr>,
     is_calibration: bool,
     kind: DatasetKind,
+    genre: Option<ArcStr>,
 }
 
 impl DatasetType {
@@ -59,6 +60,7 @@ impl DatasetType {
             parent_storage_class: None,
             is_calibration: false,
             kind: DatasetKind::Standard,
+            genre: None,
         })))
     }
 
@@ -73,6 +75,13 @@ impl DatasetType {
     #[must_use]
     pub fn with_kind(mut self, kind: DatasetKind) -> Self {
         Arc::make_mut(&mut self.0).kind = kind;
+        self
+    }
+
+    /// The same type, under the policies of a genre.
+    #[must_use]
+    pub fn with_genre(mut self, genre: Option<ArcStr>) -> Self {
+        Arc::make_mut(&mut self.0).genre = genre;
         self
     }
 
@@ -153,6 +162,12 @@ impl DatasetType {
         self.0.kind
     }
 
+    /// Name of the genre whose policies its datasets follow, if any. It is no part of the definition.
+    #[must_use]
+    pub fn genre(&self) -> Option<&ArcStr> {
+        self.0.genre.as_ref()
+    }
+
     /// What differs from another definition of the same name, one line each; nothing if they are equal.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<String> {
@@ -186,7 +201,11 @@ fn is_valid_name(name: &str) -> bool {
 
 impl PartialEq for DatasetType {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+        let key = |inner: &Inner| {
+            let Inner { name, group, storage_class, parent_storage_class, is_calibration, kind, genre: _ } = inner;
+            ((name.clone(), *group), (storage_class.clone(), parent_storage_class.clone()), (*is_calibration, *kind))
+        };
+        Arc::ptr_eq(&self.0, &other.0) || key(&self.0) == key(&other.0)
     }
 }
 
@@ -230,6 +249,8 @@ struct Wire {
     is_calibration: bool,
     #[serde(default)]
     kind: DatasetKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    genre: Option<ArcStr>,
 }
 
 impl Serialize for DatasetType {
@@ -241,6 +262,7 @@ impl Serialize for DatasetType {
             parent_storage_class: self.0.parent_storage_class.clone(),
             is_calibration: self.0.is_calibration,
             kind: self.0.kind,
+            genre: self.0.genre.clone(),
         }
         .serialize(serializer)
     }
@@ -253,7 +275,7 @@ impl<'de> Deserialize<'de> for DatasetType {
         let (name, component) = split_component(&wire.name);
         let storage_class = wire.parent_storage_class.as_ref().unwrap_or(&wire.storage_class);
         Self::new(name, wire.dimensions, storage_class)
-            .map(|ty| ty.with_is_calibration(wire.is_calibration).with_kind(wire.kind))
+            .map(|ty| ty.with_is_calibration(wire.is_calibration).with_kind(wire.kind).with_genre(wire.genre))
             .and_then(|ty| match component {
                 Some(component) => ty.component(component, &wire.storage_class),
                 None => Ok(ty),

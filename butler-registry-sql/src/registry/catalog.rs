@@ -160,8 +160,8 @@ pub(crate) fn read_types(universe: DimensionUniverse, batch: &ColumnBatch) -> Re
     let column = |name| batch.column(name);
     let (id, name, kind) = (column("dataset_type_id")?, column("name")?, column("kind")?);
     let (dimensions, class) = (column("dimensions")?, column("storage_class")?);
-    let (is_calibration, data, calib) =
-        (column("is_calibration")?, column("data_table")?, column("calib_table")?);
+    let (is_calibration, genre) = (column("is_calibration")?, column("genre")?);
+    let (data, calib) = (column("data_table")?, column("calib_table")?);
     (0..batch.len())
         .map(|row| {
             let kind: DatasetKind = text(kind, row)?.parse()?;
@@ -169,7 +169,8 @@ pub(crate) fn read_types(universe: DimensionUniverse, batch: &ColumnBatch) -> Re
             let group = universe.conform(names.split(',').filter(|name| !name.is_empty()))?;
             let definition = DatasetType::new(text(name, row)?, group, text(class, row)?)?
                 .with_is_calibration(is_calibration.bool(row).unwrap_or_default())
-                .with_kind(kind);
+                .with_kind(kind)
+                .with_genre(genre.text(row).map(ArcStr::from));
             Ok(Arc::new(TypeHandle {
                 id: int(id, row)?,
                 definition,

@@ -59,6 +59,7 @@ fn insert(session: &mut Session<'_>, definition: &DatasetType) -> Result<(Shared
         ("dimensions", definition.group().required_names().join(",").into()),
         ("storage_class", definition.storage_class().clone().into()),
         ("is_calibration", definition.is_calibration().into()),
+        ("genre", Value::from(definition.genre().cloned())),
         ("data_table", data.into()),
         ("calib_table", Value::from(definition.is_calibration().then_some(calib))),
     ])?;
