@@ -1,3 +1,6 @@
 //! Registries of the Data Butler on SQLite and PostgreSQL.
 
+mod registry;
 mod schema;
+
+pub use registry::SqlRegistry;

@@ -10,6 +10,7 @@ mod opaque;
 mod plan;
 mod provenance;
 mod query;
+mod records;
 mod rows;
 
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use arcstr::ArcStr;
-use butler_core::backend::{ColumnBatch, Relation, Scalar, SortKey, Value};
+use butler_core::backend::{ColumnBatch, Relation, Scalar, SortKey, TableRef, Value};
 use butler_core::registry::CollectionQuery;
 use butler_core::{
     CollectionInfo, CollectionSummary, CollectionType, DatasetKind, DatasetType, DimensionElement, DimensionUniverse,
@@ -60,6 +60,8 @@ struct Known {
     types: FxHashMap<ArcStr, SharedTypeHandle>,
     types_by_id: FxHashMap<i64, SharedTypeHandle>,
     keys: FxHashSet<KnownKey>,
+    /// Tables of datastores never change once they are registered.
+    opaque: FxHashMap<ArcStr, TableRef>,
 }
 
 impl Handles {
@@ -91,7 +93,20 @@ impl Handles {
 
     /// Forgets everything that others may have changed.
     pub(crate) fn forget(&self) {
-        self.write(|known| *known = Known { keys: std::mem::take(&mut known.keys), ..Known::default() });
+        self.write(|known| {
+            let (keys, opaque) = (std::mem::take(&mut known.keys), std::mem::take(&mut known.opaque));
+            *known = Known { keys, opaque, ..Known::default() };
+        });
+    }
+
+    /// A datastore's table, if it is remembered.
+    pub(crate) fn opaque_table(&self, name: &str) -> Option<TableRef> {
+        self.read(|known| known.opaque.get(name).cloned())
+    }
+
+    /// Remembers a datastore's table.
+    pub(crate) fn know_opaque_table(&self, table: TableRef) {
+        self.write(|known| known.opaque.insert(table.name.clone(), table));
     }
 
     /// Whether values of dimensions are known to have a record.

@@ -1,5 +1,7 @@
 //! Dimension records, and the pixels that their regions touch.
 
+use std::ops::Range;
+
 use butler_core::backend::{OnConflict, Relation, RowBatch, Value};
 use butler_core::registry::{OperationReport, RecordConflict, RecordDifference, RecordSet};
 use butler_core::sky::Pixelization;
@@ -282,7 +284,7 @@ fn insert_pixels(session: &mut Session<'_>, element: DimensionElement, records: 
     if !element.has_region() || records.is_empty() {
         return Ok(());
     }
-    let pixels = Pixelization::from_name(element.universe().common_skypix().name())?;
+    let pixels: Pixelization = element.universe().common_skypix().name().parse()?;
     let table = pixel_table(element);
     let mut rows = batch(
         element
@@ -306,9 +308,11 @@ fn insert_pixels(session: &mut Session<'_>, element: DimensionElement, records: 
 }
 
 /// Ranges cut into pieces that are not too long, for joins count on that.
-pub(crate) fn cut(ranges: impl Iterator<Item = (u64, u64)>) -> impl Iterator<Item = (i64, i64)> {
-    ranges.flat_map(|(begin, end)| {
-        (begin..end)
+pub(crate) fn cut(ranges: &[Range<u64>]) -> impl Iterator<Item = (i64, i64)> {
+    ranges.iter().flat_map(|range| {
+        let end = range.end;
+        range
+            .clone()
             .step_by(PIXEL_RANGE_MAX as usize)
             .map(move |from| (from as i64, (from + PIXEL_RANGE_MAX).min(end) as i64))
     })
@@ -320,7 +324,7 @@ mod tests {
 
     #[test]
     fn ranges_are_cut_without_loss() {
-        let pieces: Vec<_> = cut([(0, 3), (10, 150)].into_iter()).collect();
+        let pieces: Vec<_> = cut(&[0..3, 10..150]).collect();
         assert_eq!(pieces, [(0, 3), (10, 74), (74, 138), (138, 150)]);
     }
 }
