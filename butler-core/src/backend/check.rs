@@ -178,6 +178,14 @@ impl Scalar {
                 Ok(ColumnType::Bool)
             }
             Self::Arithmetic { op, left, right } => arithmetic_type(*op, left.ty(schema)?, right.ty(schema)?),
+            Self::Coalesce(operands) => {
+                let Some((first, rest)) = operands.split_first() else {
+                    return Err(problem("there is nothing to choose a value from".into()));
+                };
+                let ty = first.ty(schema)?;
+                rest.iter().try_for_each(|operand| operand.expect(schema, ty))?;
+                Ok(ty)
+            }
             Self::Negate(operand) => {
                 let ty = operand.ty(schema)?;
                 if is_number(ty) { Ok(ty) } else { Err(problem(format!("{ty} has no sign"))) }

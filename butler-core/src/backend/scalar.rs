@@ -53,6 +53,7 @@ pub enum Arithmetic {
 /// | `IsNull` | never NULL | |
 /// | `In` | NULL if the value is, unless the list is empty | an empty list gives false; the list has no NULL |
 /// | `Glob` | NULL if the value is | case counts; the pattern fits the whole text |
+/// | `Coalesce` | NULL if all are | |
 /// | `Arithmetic`, `Negate` | NULL if an operand is | a result out of range of its type is an error, also one that becomes zero only by underflow of `Mul` or `Div`; division and remainder by zero are NULL; of an integer and a float, the integer becomes the nearest float |
 ///
 /// Values are never NaN or infinite, and negative zero is zero. Types are
@@ -110,6 +111,8 @@ pub enum Scalar {
     },
     /// The number with the other sign.
     Negate(Box<Self>),
+    /// The first value that is not NULL, of values of one type; at least one.
+    Coalesce(Vec<Self>),
 }
 
 impl Scalar {
@@ -211,7 +214,7 @@ impl Scalar {
                 left.for_each_column(see);
                 right.for_each_column(see);
             }
-            Self::And(operands) | Self::Or(operands) => {
+            Self::And(operands) | Self::Or(operands) | Self::Coalesce(operands) => {
                 operands.iter().for_each(|operand| operand.for_each_column(see));
             }
             Self::Not(operand) | Self::IsNull(operand) | Self::Negate(operand) => operand.for_each_column(see),
