@@ -20,6 +20,7 @@ use super::Shared;
 use super::catalog::Learnt;
 use super::rows::row;
 use crate::schema::{ORIGIN, REPO_ATTRIBUTE};
+pub(super) use records::cut;
 use session::Session;
 
 /// Applies a batch; returns the reports, and what has become known.

@@ -370,6 +370,12 @@ impl Shared {
         Ok(found)
     }
 
+    /// Collections by surrogate key.
+    pub(crate) async fn collections_by_id(&self, ids: &[i64]) -> Result<FxHashMap<i64, CollectionHandle>> {
+        let names: Vec<ArcStr> = self.collection_names(ids).await?.into_values().collect();
+        Ok(self.collection_handles(&names).await?.into_values().map(|handle| (handle.id, handle)).collect())
+    }
+
     /// Names of collections by surrogate key.
     pub(crate) async fn collection_names(&self, ids: &[i64]) -> Result<FxHashMap<i64, ArcStr>> {
         let mut found: FxHashMap<i64, ArcStr> = FxHashMap::default();

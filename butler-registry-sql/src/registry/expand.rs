@@ -21,7 +21,8 @@ pub(crate) async fn expand(shared: &Shared, data_ids: Vec<DataId>) -> Result<Vec
     for group in groups {
         let members: Vec<usize> =
             (0..data_ids.len()).filter(|&index| data_ids[index].group() == group).collect();
-        let results = expand_group(shared, group, members.iter().map(|&index| &data_ids[index]).collect()).await?;
+        let of_group = members.iter().map(|&index| data_ids[index].clone()).collect();
+        let results = Expander::default().expand_group(shared, group, of_group).await?;
         for (index, data_id) in members.into_iter().zip(results) {
             expanded[index] = Some(data_id);
         }
@@ -32,40 +33,84 @@ pub(crate) async fn expand(shared: &Shared, data_ids: Vec<DataId>) -> Result<Vec
         .collect()
 }
 
+/// Expands data IDs batch by batch, and remembers the records.
+#[derive(Debug, Default)]
+pub(crate) struct Expander {
+    known: FxHashMap<DimensionElement, FxHashMap<RecordKey, Option<DimensionRecord>>>,
+}
+
+impl Expander {
+    /// Expands data IDs of one group.
+    pub(crate) async fn expand_group(
+        &mut self,
+        shared: &Shared,
+        group: DimensionGroup,
+        data_ids: Vec<DataId>,
+    ) -> Result<Vec<DataId>> {
+        let elements: Vec<DimensionElement> = group.elements().collect();
+        let mut expansion = Expansion { group, data_ids, records: vec![None; elements.len()], elements };
+        loop {
+            // Elements whose keys are known are asked for at once; what they imply makes more keys known.
+            let ready: Vec<DimensionElement> =
+                group.lookup_order().filter(|element| expansion.is_ready(*element)).collect();
+            if ready.is_empty() {
+                return expansion.finish();
+            }
+            let keys: Vec<Vec<Option<RecordKey>>> =
+                ready.iter().map(|&element| expansion.keys(element)).collect();
+            self.fetch(shared, &ready, &keys).await?;
+            for (element, keys) in ready.into_iter().zip(keys) {
+                let known = self.known.entry(element).or_default();
+                let records = keys
+                    .iter()
+                    .zip(&expansion.data_ids)
+                    .map(|(key, data_id)| record_of(element, key.as_ref(), known, data_id))
+                    .collect::<Result<_>>()?;
+                let at = expansion.position(element);
+                expansion.records[at] = Some(records);
+            }
+        }
+    }
+
+    /// Asks for the records that are not known yet, of all elements at once.
+    async fn fetch(
+        &mut self,
+        shared: &Shared,
+        elements: &[DimensionElement],
+        keys: &[Vec<Option<RecordKey>>],
+    ) -> Result<()> {
+        let unknown: Vec<(DimensionElement, Vec<RecordKey>)> = elements
+            .iter()
+            .zip(keys)
+            .map(|(&element, keys)| {
+                let known = self.known.entry(element).or_default();
+                let distinct: FxHashSet<&RecordKey> =
+                    keys.iter().flatten().filter(|key| !known.contains_key(*key)).collect();
+                (element, distinct.into_iter().cloned().collect())
+            })
+            .collect();
+        let found = try_join_all(unknown.iter().map(|(element, keys)| fetch(shared, *element, keys))).await?;
+        for ((element, keys), mut records) in unknown.into_iter().zip(found) {
+            let known = self.known.entry(element).or_default();
+            for key in keys {
+                let record = records.remove(&key);
+                known.insert(key, record);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Data IDs of one group on their way to being expanded.
-struct Expansion<'a> {
+struct Expansion {
     group: DimensionGroup,
-    data_ids: Vec<&'a DataId>,
+    data_ids: Vec<DataId>,
     elements: Vec<DimensionElement>,
     /// Records by element (outer) and data ID (inner).
     records: Vec<Option<Vec<Option<DimensionRecord>>>>,
 }
 
-async fn expand_group<'a>(
-    shared: &Shared,
-    group: DimensionGroup,
-    data_ids: Vec<&'a DataId>,
-) -> Result<Vec<DataId>> {
-    let elements: Vec<DimensionElement> = group.elements().collect();
-    let mut expansion = Expansion { group, data_ids, records: vec![None; elements.len()], elements };
-    loop {
-        // Elements whose keys are known are asked for at once; what they imply makes more keys known.
-        let ready: Vec<DimensionElement> =
-            group.lookup_order().filter(|element| expansion.is_ready(*element)).collect();
-        if ready.is_empty() {
-            break;
-        }
-        let wave = ready.iter().map(|&element| expansion.lookup(shared, element));
-        let found = try_join_all(wave).await?;
-        for (element, records) in ready.into_iter().zip(found) {
-            let at = expansion.position(element);
-            expansion.records[at] = Some(records);
-        }
-    }
-    expansion.finish()
-}
-
-impl Expansion<'_> {
+impl Expansion {
     fn position(&self, element: DimensionElement) -> usize {
         self.elements.iter().position(|other| *other == element).unwrap_or_default()
     }
@@ -95,14 +140,11 @@ impl Expansion<'_> {
         self.records[self.implying(dimension)?].as_ref()?[index].as_ref()?.implied_value(dimension)
     }
 
-    async fn lookup(&self, shared: &Shared, element: DimensionElement) -> Result<Vec<Option<DimensionRecord>>> {
-        let keys: Vec<Option<RecordKey>> = (0..self.data_ids.len())
+    /// Values of an element's required dimensions, for each data ID.
+    fn keys(&self, element: DimensionElement) -> Vec<Option<RecordKey>> {
+        (0..self.data_ids.len())
             .map(|index| element.required().map(|dimension| self.value(index, dimension)).collect())
-            .collect();
-        let distinct: FxHashSet<&RecordKey> = keys.iter().flatten().collect();
-        let distinct: Vec<RecordKey> = distinct.into_iter().cloned().collect();
-        let found = fetch(shared, element, &distinct).await?;
-        keys.iter().zip(&self.data_ids).map(|(key, data_id)| record_of(element, key.as_ref(), &found, data_id)).collect()
+            .collect()
     }
 
     fn finish(self) -> Result<Vec<DataId>> {
@@ -120,10 +162,10 @@ impl Expansion<'_> {
 fn record_of(
     element: DimensionElement,
     key: Option<&RecordKey>,
-    found: &FxHashMap<RecordKey, DimensionRecord>,
+    found: &FxHashMap<RecordKey, Option<DimensionRecord>>,
     data_id: &DataId,
 ) -> Result<Option<DimensionRecord>> {
-    if let Some(record) = key.and_then(|key| found.get(key)) {
+    if let Some(Some(record)) = key.and_then(|key| found.get(key)) {
         return Ok(Some(record.clone()));
     }
     if element.is_dimension() {

@@ -1,7 +1,5 @@
 //! What the operations of one transaction share.
 
-use std::sync::Arc;
-
 use arcstr::ArcStr;
 use butler_core::backend::{ColumnType, Relation, Strength, TableRef, Transaction};
 use butler_core::registry::{Operation, RegistryBatch, Removal};
@@ -231,12 +229,6 @@ impl<'a> Session<'a> {
     /// Runs a part that is undone alone if it fails.
     pub(super) fn savepoint(&mut self, mut body: impl FnMut(&mut dyn Transaction) -> Result<()>) -> Result<()> {
         self.tx.savepoint(&mut body)
-    }
-
-    /// A shared handle of each dataset type of some names.
-    pub(super) fn known_types(&mut self, names: &[ArcStr]) -> Result<Vec<SharedTypeHandle>> {
-        self.load_types(names.to_vec())?;
-        Ok(names.iter().filter_map(|name| self.types.get(name).cloned().flatten()).map(|h| Arc::clone(&h)).collect())
     }
 }
 
