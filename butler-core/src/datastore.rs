@@ -10,7 +10,7 @@ pub use request::{
     Artifact, ArtifactBody, ArtifactUris, FileDataset, GetRequest, RecordsByDataset, WriteRequest,
 };
 pub use traits::{
-    Acceptance, Bookkeeper, Datastore, DatastoreCapabilities, Finding, FindingKind, RecoverOptions, RecoveredEntry, RemoveTransaction,
-    VerifyOptions, WriteTransaction,
+    Acceptance, Bookkeeper, Datastore, DatastoreCapabilities, Finding, FindingKind, RecoverOptions,
+    RecoveredEntry, RemoveTransaction, VerifyOptions, WriteTransaction,
 };
 pub use transfer::TransferMode;

@@ -2,10 +2,10 @@
 
 pub mod backend;
 mod collection;
-mod dataset;
-mod dimension;
 mod config;
+mod dataset;
 pub mod datastore;
+mod dimension;
 mod error;
 mod factory;
 mod formatter;
@@ -18,8 +18,8 @@ pub mod suggest;
 pub mod time;
 
 pub use collection::{
-    ChainEdit, CollectionCatalog, CollectionInfo, CollectionSearch, CollectionSummary, CollectionType, NamePattern,
-    NamePatterns, SearchMember, check_collection_name,
+    ChainEdit, CollectionCatalog, CollectionInfo, CollectionSearch, CollectionSummary, CollectionType,
+    NamePattern, NamePatterns, SearchMember, check_collection_name,
 };
 pub use config::{Config, ConfigSource, MemorySource, Section, parse_duration, redact_url};
 pub use dataset::{

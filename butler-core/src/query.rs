@@ -15,6 +15,7 @@ pub use governors::{FixedValues, apply_governors};
 pub use joins::with_automatic_joins;
 pub use resolve::{BindValue, Binds, Scope};
 pub use spec::{
-    Association, DatasetSearch, Explanation, GeneralRow, OrderTerm, Query, QueryRows, QueryStream, ResultSpec, RowValue,
+    Association, DatasetSearch, Explanation, GeneralRow, OrderTerm, Query, QueryRows, QueryStream,
+    ResultSpec, RowValue,
 };
 pub use typed::{DatasetField, ExprType, Field, Literal, Predicate, TypedExpr};

@@ -20,8 +20,8 @@ use async_trait::async_trait;
 use butler_core::backend::{Backend, BackendExt, ColumnBatch, Relation};
 use butler_core::query::{Explanation, Query, QueryStream};
 use butler_core::registry::{
-    BatchReport, CollectionQuery, DatasetTypeQuery, FindRequest, OpaqueFetch, ProvenanceGraph, ProvenanceQuery,
-    Registry, RegistryBatch, Removal, RemovalPlan,
+    BatchReport, CollectionQuery, DatasetTypeQuery, FindRequest, OpaqueFetch, ProvenanceGraph,
+    ProvenanceQuery, Registry, RegistryBatch, Removal, RemovalPlan,
 };
 use butler_core::{
     CollectionInfo, DataId, DatasetId, DatasetRef, DatasetType, DimensionUniverse, Error, ErrorKind, Result,

@@ -69,7 +69,11 @@ impl FixedValues {
 ///
 /// # Errors
 /// `InvalidQuery` if the predicate constrains something that a governor scopes, and says nothing of the governor.
-pub fn apply_governors(predicate: Predicate, dimensions: DimensionGroup, defaults: &DataId) -> Result<Predicate> {
+pub fn apply_governors(
+    predicate: Predicate,
+    dimensions: DimensionGroup,
+    defaults: &DataId,
+) -> Result<Predicate> {
     // For each governor, what needs it.
     let mut needed = FxHashMap::default();
     let mut mentioned = FxHashSet::default();
@@ -115,9 +119,10 @@ fn note_mentioned(predicate: &Predicate, mentioned: &mut FxHashSet<DimensionElem
         expr.for_each_field(&mut |field| {
             let (element, counts) = match field {
                 Field::Key(dimension) => (*dimension, true),
-                Field::Record { element, field } => {
-                    (*element, element.field(field).is_some_and(|field| field.role == FieldRole::AlternateKey))
-                }
+                Field::Record { element, field } => (
+                    *element,
+                    element.field(field).is_some_and(|field| field.role == FieldRole::AlternateKey),
+                ),
                 Field::Dataset { .. } => return,
             };
             if counts && element.is_governor() {
@@ -134,7 +139,9 @@ fn note_mentioned(predicate: &Predicate, mentioned: &mut FxHashSet<DimensionElem
             note(left);
             note(right);
         }
-        Predicate::InList { value, .. } | Predicate::InRange { value, .. } | Predicate::Glob { value, .. } => {
+        Predicate::InList { value, .. }
+        | Predicate::InRange { value, .. }
+        | Predicate::Glob { value, .. } => {
             note(value);
         }
         Predicate::Field(_) | Predicate::IsNull(_) => {}
@@ -151,9 +158,12 @@ mod tests {
         let universe = DimensionUniverse::default();
         let dimensions = universe.conform(dimensions).unwrap();
         let binds = Binds::new();
-        let predicate = Scope { dimensions, datasets: &[], searched: &[], binds: &binds }.predicate(text).unwrap();
+        let predicate =
+            Scope { dimensions, datasets: &[], searched: &[], binds: &binds }.predicate(text).unwrap();
         let defaults = match default {
-            Some(name) => DataId::from_pairs(universe.conform(["instrument"]).unwrap(), [("instrument", name)]).unwrap(),
+            Some(name) => {
+                DataId::from_pairs(universe.conform(["instrument"]).unwrap(), [("instrument", name)]).unwrap()
+            }
             None => DataId::empty(universe),
         };
         apply_governors(predicate, dimensions, &defaults)
@@ -173,7 +183,12 @@ mod tests {
         ] {
             assert!(applied(&["detector"], text, None).is_ok(), "{text}");
         }
-        for text in ["detector=1", "full_name='Aa'", "instrument = NULL AND detector = 1", "patch = 1 AND instrument = 'x'"] {
+        for text in [
+            "detector=1",
+            "full_name='Aa'",
+            "instrument = NULL AND detector = 1",
+            "patch = 1 AND instrument = 'x'",
+        ] {
             let error = applied(&["detector"], text, None).expect_err(text);
             assert_eq!(error.kind(), ErrorKind::InvalidQuery);
         }
@@ -194,7 +209,8 @@ mod tests {
 
     #[test]
     fn contradictions_are_noticed() {
-        let predicate = applied(&["detector"], "instrument = 'a' AND detector = 1 AND detector = 2", None).unwrap();
+        let predicate =
+            applied(&["detector"], "instrument = 'a' AND detector = 1 AND detector = 2", None).unwrap();
         let fixed = FixedValues::of(&predicate);
         assert_eq!(fixed.contradictions.len(), 1);
         assert_eq!(fixed.contradictions[0].2, 2.into());

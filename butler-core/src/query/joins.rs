@@ -77,17 +77,27 @@ impl Connections {
                         kind,
                     ));
                 };
-                let (Some(left), Some(right)) = (a.field(dimensions), b.field(dimensions)) else { return Ok(None) };
+                let (Some(left), Some(right)) = (a.field(dimensions), b.field(dimensions)) else {
+                    return Ok(None);
+                };
                 Ok(Some(Predicate::Overlaps { left: TypedExpr::Field(left), right: TypedExpr::Field(right) }))
             }
-            _ => Err(problem(format!("too many unconnected {kind} families for an automatic join: {}", told()), kind)),
+            _ => Err(problem(
+                format!("too many unconnected {kind} families for an automatic join: {}", told()),
+                kind,
+            )),
         }
     }
 }
 
 fn problem(message: String, kind: &str) -> Error {
-    let example = if kind == "spatial" { "visit.region OVERLAPS patch.region" } else { "visit.timespan OVERLAPS bias.timespan" };
-    Error::new(ErrorKind::InvalidQuery, message).with_hint(format!("add an explicit join, such as `{example}`"))
+    let example = if kind == "spatial" {
+        "visit.region OVERLAPS patch.region"
+    } else {
+        "visit.timespan OVERLAPS bias.timespan"
+    };
+    Error::new(ErrorKind::InvalidQuery, message)
+        .with_hint(format!("add an explicit join, such as `{example}`"))
 }
 
 /// The predicate of a query, with the joins by space and time that go without saying.
@@ -129,7 +139,12 @@ pub fn with_automatic_joins(query: &Query, calibrations: &[ArcStr]) -> Result<Pr
 }
 
 /// Connects families of which an operand has the finest elements: it says which belong together.
-fn connect(connections: &mut Connections, operand: DimensionGroup, all: DimensionGroup, families: Vec<Family>) {
+fn connect(
+    connections: &mut Connections,
+    operand: DimensionGroup,
+    all: DimensionGroup,
+    families: Vec<Family>,
+) {
     for (i, a) in families.iter().enumerate() {
         for b in &families[i + 1..] {
             let has = |family: &Family| {
@@ -170,7 +185,9 @@ fn explicit(predicate: &Predicate, spatial: &mut Connections, temporal: &mut Con
 
 fn endpoint(field: &Field) -> Option<Endpoint> {
     match field {
-        Field::Record { element, .. } if field.ty() == ExprType::Region => element.spatial().map(Endpoint::Family),
+        Field::Record { element, .. } if field.ty() == ExprType::Region => {
+            element.spatial().map(Endpoint::Family)
+        }
         Field::Record { element, .. } => element.temporal().map(Endpoint::Family),
         Field::Dataset { dataset_type, .. } => Some(Endpoint::Calibration(dataset_type.clone())),
         Field::Key(_) => None,
@@ -186,7 +203,8 @@ mod tests {
     fn joined(dimensions: &[&str], text: &str, calibrations: &[&str]) -> Result<Predicate> {
         let dimensions = DimensionUniverse::default().conform(dimensions).unwrap();
         let binds = Binds::new();
-        let predicate = Scope { dimensions, datasets: &[], searched: &[], binds: &binds }.predicate(text).unwrap();
+        let predicate =
+            Scope { dimensions, datasets: &[], searched: &[], binds: &binds }.predicate(text).unwrap();
         let query = Query {
             dimensions,
             datasets: Vec::new(),

@@ -1,7 +1,8 @@
 //! Expansion of data IDs.
 
 use butler_core::{
-    DataId, DataIdRecords, DimensionElement, DimensionGroup, DimensionRecord, DimensionValue, Error, ErrorKind, Result,
+    DataId, DataIdRecords, DimensionElement, DimensionGroup, DimensionRecord, DimensionValue, Error,
+    ErrorKind, Result,
 };
 use futures::future::try_join_all;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -150,8 +151,11 @@ impl Expansion {
     fn finish(self) -> Result<Vec<DataId>> {
         (0..self.data_ids.len())
             .map(|index| {
-                let records: DataIdRecords =
-                    self.records.iter().map(|records| records.as_ref().and_then(|r| r[index].clone())).collect();
+                let records: DataIdRecords = self
+                    .records
+                    .iter()
+                    .map(|records| records.as_ref().and_then(|r| r[index].clone()))
+                    .collect();
                 self.data_ids[index].with_records(records)
             })
             .collect()

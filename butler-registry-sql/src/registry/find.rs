@@ -4,13 +4,15 @@ use arcstr::ArcStr;
 use butler_core::backend::{ColumnBatch, ColumnType, Relation, Scalar, SortKey, TableRef, Value};
 use butler_core::registry::FindRequest;
 use butler_core::{
-    CollectionSearch, CollectionType, DataId, DatasetId, DatasetKind, DatasetRef, DimensionValue, Error, ErrorKind,
-    NewDataset, Result, Timespan,
+    CollectionSearch, CollectionType, DataId, DatasetId, DatasetKind, DatasetRef, DimensionValue, Error,
+    ErrorKind, NewDataset, Result, Timespan,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Shared;
-use super::layout::{COLLECTION_ID, ID, ORIGIN, RUN_ID, SharedTypeHandle, TYPE_ID, VALIDITY_BEGIN, VALIDITY_END, clustered};
+use super::layout::{
+    COLLECTION_ID, ID, ORIGIN, RUN_ID, SharedTypeHandle, TYPE_ID, VALIDITY_BEGIN, VALIDITY_END, clustered,
+};
 use super::rows::{Strings, among_ids, batch, equal, int, is, key};
 use crate::schema::{DATASET, DATASET_TAG};
 
@@ -48,7 +50,10 @@ async fn find_one(shared: &Shared, request: &FindRequest) -> Result<Option<Datas
     if handle.definition.kind() == DatasetKind::Nonsingular {
         return Err(Error::new(
             ErrorKind::DatasetType,
-            format!("a data ID does not tell which dataset of the nonsingular type '{}' is meant", definition.name()),
+            format!(
+                "a data ID does not tell which dataset of the nonsingular type '{}' is meant",
+                definition.name()
+            ),
         )
         .with_hint("get it by id, or iterate over a query"));
     }
@@ -78,7 +83,8 @@ async fn find_one(shared: &Shared, request: &FindRequest) -> Result<Option<Datas
     let run = shared.collection_names(&[winner.run_id]).await?.remove(&winner.run_id).ok_or_else(|| {
         Error::new(ErrorKind::Corrupt, format!("the run of dataset {} does not exist", winner.id))
     })?;
-    NewDataset::new(request.dataset_type.clone(), request.data_id.clone(), run).map(|new| Some(new.with_id(winner.id)))
+    NewDataset::new(request.dataset_type.clone(), request.data_id.clone(), run)
+        .map(|new| Some(new.with_id(winner.id)))
 }
 
 fn ambiguous(request: &FindRequest, rank: usize) -> Error {
@@ -105,7 +111,11 @@ fn matching(handle: &SharedTypeHandle, table: &TableRef, data_id: &DataId) -> Re
     table.scan().filter(Scalar::all(std::iter::once(is(TYPE_ID, handle.id)).chain(values)))
 }
 
-async fn in_runs(shared: &Shared, handle: &SharedTypeHandle, request: &FindRequest) -> Result<Vec<Candidate>> {
+async fn in_runs(
+    shared: &Shared,
+    handle: &SharedTypeHandle,
+    request: &FindRequest,
+) -> Result<Vec<Candidate>> {
     let search = &request.collections;
     let everywhere = handle.definition.kind() == DatasetKind::Global;
     if !everywhere && search.of_type(CollectionType::Run).next().is_none() {
@@ -117,9 +127,7 @@ async fn in_runs(shared: &Shared, handle: &SharedTypeHandle, request: &FindReque
     let count: usize = batches.iter().map(ColumnBatch::len).sum();
     if count as u64 <= CANDIDATES_MAX {
         let runs = run_names(shared, &batches).await?;
-        return ranked(&batches, |run| {
-            if everywhere { Some(0) } else { search.rank(runs.get(&run)?) }
-        });
+        return ranked(&batches, |run| if everywhere { Some(0) } else { search.rank(runs.get(&run)?) });
     }
     in_blocks_of_runs(shared, &rows, search).await
 }
@@ -151,7 +159,11 @@ fn ranked(batches: &[ColumnBatch], rank: impl Fn(i64) -> Option<usize>) -> Resul
 }
 
 /// Asks for the data ID in a few runs at a time, first searched first, until one has it.
-async fn in_blocks_of_runs(shared: &Shared, rows: &Relation, search: &CollectionSearch) -> Result<Vec<Candidate>> {
+async fn in_blocks_of_runs(
+    shared: &Shared,
+    rows: &Relation,
+    search: &CollectionSearch,
+) -> Result<Vec<Candidate>> {
     let runs: Vec<ArcStr> = search.of_type(CollectionType::Run).cloned().collect();
     for block in runs.chunks(BLOCK) {
         let handles = shared.collection_handles(block).await?;
@@ -168,7 +180,11 @@ async fn in_blocks_of_runs(shared: &Shared, rows: &Relation, search: &Collection
 }
 
 /// Surrogate keys of the collections of a type, with their places in the search order.
-async fn ranks_of(shared: &Shared, search: &CollectionSearch, ty: CollectionType) -> Result<FxHashMap<i64, usize>> {
+async fn ranks_of(
+    shared: &Shared,
+    search: &CollectionSearch,
+    ty: CollectionType,
+) -> Result<FxHashMap<i64, usize>> {
     let names: Vec<ArcStr> = search.of_type(ty).cloned().collect();
     if names.is_empty() {
         return Ok(FxHashMap::default());
@@ -177,7 +193,11 @@ async fn ranks_of(shared: &Shared, search: &CollectionSearch, ty: CollectionType
     Ok(handles.values().filter_map(|handle| Some((handle.id, search.rank(&handle.name)?))).collect())
 }
 
-async fn in_tags(shared: &Shared, handle: &SharedTypeHandle, request: &FindRequest) -> Result<Vec<Candidate>> {
+async fn in_tags(
+    shared: &Shared,
+    handle: &SharedTypeHandle,
+    request: &FindRequest,
+) -> Result<Vec<Candidate>> {
     let ranks = ranks_of(shared, &request.collections, CollectionType::Tagged).await?;
     if ranks.is_empty() {
         return Ok(Vec::new());
@@ -219,9 +239,8 @@ async fn in_collections(
     calibration: bool,
 ) -> Result<Vec<Candidate>> {
     let runs = DATASET.scan().rename([("of_origin", ORIGIN), ("of_id", ID), ("run_id", RUN_ID)]);
-    let rows = rows
-        .select([COLLECTION_ID, ORIGIN, ID])
-        .join(runs, equal([(ORIGIN, "of_origin"), (ID, "of_id")]));
+    let rows =
+        rows.select([COLLECTION_ID, ORIGIN, ID]).join(runs, equal([(ORIGIN, "of_origin"), (ID, "of_id")]));
     let mut candidates = Vec::new();
     for batch in shared.collect(rows).await? {
         let column = |name: &str| batch.column(name);
@@ -311,8 +330,10 @@ async fn data_ids(
         let (origin, id) = (batch.column(&ORIGIN)?, batch.column(&ID)?);
         let keys = group.required().map(|d| batch.column(d.name())).collect::<Result<Vec<_>>>()?;
         for row in 0..batch.len() {
-            let values =
-                keys.iter().map(|column| key(column, row, &mut strings)).collect::<Result<Vec<DimensionValue>>>()?;
+            let values = keys
+                .iter()
+                .map(|column| key(column, row, &mut strings))
+                .collect::<Result<Vec<DimensionValue>>>()?;
             let id = DatasetId::from_trusted(int(origin, row)?, int(id, row)?);
             found.push((id, DataId::from_trusted(group, values)));
         }

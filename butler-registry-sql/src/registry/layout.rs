@@ -55,7 +55,10 @@ pub(crate) fn pixel_table(element: DimensionElement) -> TableRef {
     cached(("pixels", element, element.minimal_group()), || {
         let mut spec = TableSpec::new(
             format!("dim_{element}_pixels"),
-            format!("Ranges of {} pixels that regions of '{element}' may touch", element.universe().common_skypix()),
+            format!(
+                "Ranges of {} pixels that regions of '{element}' may touch",
+                element.universe().common_skypix()
+            ),
         );
         for dimension in element.required() {
             spec = spec.column(dimension.name(), key_type(dimension), "");
@@ -116,9 +119,11 @@ pub(crate) fn calib_table(name: &str, group: DimensionGroup, kind: DatasetKind) 
     for dimension in group.required() {
         spec = spec.column(dimension.name(), key_type(dimension), "");
     }
-    spec = spec
-        .column(&VALIDITY_BEGIN, ColumnType::Int, "Begin, in TAI nanoseconds since 1970")
-        .column(&VALIDITY_END, ColumnType::Int, "End, excluded");
+    spec = spec.column(&VALIDITY_BEGIN, ColumnType::Int, "Begin, in TAI nanoseconds since 1970").column(
+        &VALIDITY_END,
+        ColumnType::Int,
+        "End, excluded",
+    );
     let dimensions = clustered(group);
     let mut equal = vec![TYPE_ID, COLLECTION_ID];
     equal.extend(dimensions.iter().map(|dimension| dimension.name().clone()));

@@ -17,7 +17,8 @@ const OUTCOMES: &str = "journal_outcome";
 /// The specification of a table, as it was registered.
 pub(crate) fn read_spec(json: &str) -> Result<TableRef> {
     let spec: TableSpec = serde_json::from_str(json).map_err(|error| {
-        Error::new(ErrorKind::Corrupt, "the specification of a datastore's table cannot be read").with_source(error)
+        Error::new(ErrorKind::Corrupt, "the specification of a datastore's table cannot be read")
+            .with_source(error)
     })?;
     Ok(spec.into())
 }

@@ -12,7 +12,9 @@ use super::Shared;
 use super::catalog::{collections, dataset_types};
 use super::layout::{COLLECTION_ID, ID, ORIGIN, RUN_ID, SharedTypeHandle, TYPE_ID};
 use super::rows::{among_ids, equal, int, is, text};
-use crate::schema::{COLLECTION, COLLECTION_SUMMARY, DATASET, DATASET_LOCATION, DATASET_TAG, QUANTUM_INPUT, QUANTUM_OUTPUT};
+use crate::schema::{
+    COLLECTION, COLLECTION_SUMMARY, DATASET, DATASET_LOCATION, DATASET_TAG, QUANTUM_INPUT, QUANTUM_OUTPUT,
+};
 
 /// Looks at what a removal would take with it; nothing changes.
 pub(crate) async fn plan(shared: &Shared, removal: Removal) -> Result<RemovalPlan> {
@@ -49,7 +51,8 @@ fn check_names<'a>(
 }
 
 async fn plan_collections(shared: &Shared, names: &[ArcStr]) -> Result<RemovalPlan> {
-    let catalog: CollectionCatalog = collections(shared, CollectionQuery::default()).await?.into_iter().collect();
+    let catalog: CollectionCatalog =
+        collections(shared, CollectionQuery::default()).await?.into_iter().collect();
     let mut plan = RemovalPlan::default();
     for name in names {
         let info = catalog.get(name)?;
@@ -64,7 +67,8 @@ async fn plan_collections(shared: &Shared, names: &[ArcStr]) -> Result<RemovalPl
     let of_type = |ty| -> Vec<Value> {
         handles.values().filter(|handle| handle.ty == ty).map(|handle| handle.id.into()).collect()
     };
-    let tagged = DATASET_TAG.scan().filter(Scalar::column(COLLECTION_ID).is_in(of_type(CollectionType::Tagged)));
+    let tagged =
+        DATASET_TAG.scan().filter(Scalar::column(COLLECTION_ID).is_in(of_type(CollectionType::Tagged)));
     count_by_collection(shared, tagged, &mut plan.tags).await?;
     let calibrations = of_type(CollectionType::Calibration);
     if !calibrations.is_empty() {
@@ -128,9 +132,8 @@ async fn datasets(shared: &Shared, doomed: Relation, mut plan: RemovalPlan) -> R
     }
     let stored = DATASET_LOCATION.scan().semi(keys.clone(), on()).select([ORIGIN, ID]).distinct();
     plan.stored += total(shared, stored).await?;
-    let quanta = |table: &TableRef| {
-        table.scan().semi(keys.clone(), on()).select(["quantum_origin", "quantum_id"])
-    };
+    let quanta =
+        |table: &TableRef| table.scan().semi(keys.clone(), on()).select(["quantum_origin", "quantum_id"]);
     let quanta = Relation::union_all(vec![quanta(&QUANTUM_INPUT), quanta(&QUANTUM_OUTPUT)]).distinct();
     plan.quanta += total(shared, quanta).await?;
     Ok(plan)
@@ -152,7 +155,11 @@ async fn total(shared: &Shared, rows: Relation) -> Result<u64> {
     }
 }
 
-async fn count_by_collection(shared: &Shared, rows: Relation, into: &mut BTreeMap<ArcStr, u64>) -> Result<()> {
+async fn count_by_collection(
+    shared: &Shared,
+    rows: Relation,
+    into: &mut BTreeMap<ArcStr, u64>,
+) -> Result<()> {
     let names = COLLECTION.scan().rename([("named_id", "collection_id"), ("name", "name")]);
     let counted = rows
         .select([COLLECTION_ID])

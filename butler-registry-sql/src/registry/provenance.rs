@@ -55,9 +55,12 @@ fn walk(query: &ProvenanceQuery, begin: &TableRef, end: &TableRef) -> Relation {
         ("to_origin", "origin"),
         ("to_id", "id"),
     ]);
-    let edges = begin
-        .join(end, equal([("by_origin", "of_origin"), ("by_id", "of_id")]))
-        .select(["from_origin", "from_id", "to_origin", "to_id"]);
+    let edges = begin.join(end, equal([("by_origin", "of_origin"), ("by_id", "of_id")])).select([
+        "from_origin",
+        "from_id",
+        "to_origin",
+        "to_id",
+    ]);
     Relation::Closure {
         seeds: Box::new(seeds),
         edges: Box::new(edges),
@@ -68,7 +71,11 @@ fn walk(query: &ProvenanceQuery, begin: &TableRef, end: &TableRef) -> Relation {
 }
 
 /// Quanta that the walk went through: those that made (or read) a dataset that it reached.
-fn quanta_within(query: &ProvenanceQuery, read: &[ProvenanceEdge], written: &[ProvenanceEdge]) -> FxHashSet<DatasetId> {
+fn quanta_within(
+    query: &ProvenanceQuery,
+    read: &[ProvenanceEdge],
+    written: &[ProvenanceEdge],
+) -> FxHashSet<DatasetId> {
     let ids = |edges: &[ProvenanceEdge]| edges.iter().map(|edge| edge.quantum).collect::<FxHashSet<_>>();
     match (query.depth, query.direction) {
         (None, Direction::Upstream) => ids(written),
@@ -96,12 +103,17 @@ async fn edges(shared: &Shared, table: &TableRef, datasets: &[DatasetId]) -> Res
     Ok(found)
 }
 
-async fn quanta(shared: &Shared, ids: &FxHashSet<DatasetId>, graph: &ProvenanceGraph) -> Result<Vec<Quantum>> {
+async fn quanta(
+    shared: &Shared,
+    ids: &FxHashSet<DatasetId>,
+    graph: &ProvenanceGraph,
+) -> Result<Vec<Quantum>> {
     let rows = among_ids(QUANTUM.scan(), "origin", "id", ids.iter().copied())
         .sort(vec![SortKey::ascending("origin"), SortKey::ascending("id")]);
     let mut found = Vec::new();
     for batch in shared.collect(rows).await? {
-        let run_ids = (0..batch.len()).map(|row| int(batch.column("run_id")?, row)).collect::<Result<Vec<_>>>()?;
+        let run_ids =
+            (0..batch.len()).map(|row| int(batch.column("run_id")?, row)).collect::<Result<Vec<_>>>()?;
         let runs = shared.collection_names(&run_ids).await?;
         for row in 0..batch.len() {
             found.push(read_quantum(shared, &batch, row, &runs)?);
@@ -113,9 +125,8 @@ async fn quanta(shared: &Shared, ids: &FxHashSet<DatasetId>, graph: &ProvenanceG
     for quantum in &mut found {
         quantum.outputs = outputs.remove(&quantum.id).unwrap_or_default();
         let read = inputs.remove(&quantum.id).unwrap_or_default();
-        let was_read = |dataset: &DatasetId| {
-            actual.contains(&ProvenanceEdge { quantum: quantum.id, dataset: *dataset })
-        };
+        let was_read =
+            |dataset: &DatasetId| actual.contains(&ProvenanceEdge { quantum: quantum.id, dataset: *dataset });
         (quantum.actual_inputs, quantum.predicted_inputs) = read.into_iter().partition(was_read);
     }
     Ok(found)
@@ -132,8 +143,12 @@ fn by_quantum(edges: &[ProvenanceEdge]) -> FxHashMap<DatasetId, Vec<DatasetId>> 
 /// What quanta did read, not only were to read.
 async fn actual_inputs(shared: &Shared, ids: &FxHashSet<DatasetId>) -> Result<FxHashSet<ProvenanceEdge>> {
     let read = QUANTUM_INPUT.scan().filter(is("actual", Value::Bool(true)));
-    let rows = among_ids(read, "quantum_origin", "quantum_id", ids.iter().copied())
-        .select(["quantum_origin", "quantum_id", "origin", "id"]);
+    let rows = among_ids(read, "quantum_origin", "quantum_id", ids.iter().copied()).select([
+        "quantum_origin",
+        "quantum_id",
+        "origin",
+        "id",
+    ]);
     let mut found = FxHashSet::default();
     for batch in shared.collect(rows).await? {
         for row in 0..batch.len() {
@@ -154,7 +169,8 @@ fn read_quantum(
     runs: &FxHashMap<i64, ArcStr>,
 ) -> Result<Quantum> {
     let column = |name: &str| batch.column(name);
-    let corrupt = |what: &str| Error::new(ErrorKind::Corrupt, format!("the {what} of a quantum cannot be read"));
+    let corrupt =
+        |what: &str| Error::new(ErrorKind::Corrupt, format!("the {what} of a quantum cannot be read"));
     let time = |name: &str| -> Result<Option<Instant>> {
         column(name)?.int(row).map(Instant::from_nanoseconds).transpose()
     };

@@ -44,8 +44,11 @@ async fn prepare(shared: &Shared, query: &Query) -> Result<Prepared> {
     for search in &query.datasets {
         searches.push(SearchPlan::new(shared, search).await?);
     }
-    let calibrations: Vec<ArcStr> =
-        searches.iter().filter(|search| search.is_calibration()).map(|search| search.name().clone()).collect();
+    let calibrations: Vec<ArcStr> = searches
+        .iter()
+        .filter(|search| search.is_calibration())
+        .map(|search| search.name().clone())
+        .collect();
     let predicate = with_automatic_joins(query, &calibrations)?;
     let fixed = FixedValues::of(&predicate);
     let mut needs = Needs::of(query, &predicate);
@@ -106,10 +109,15 @@ fn check(shared: &Shared, query: &Query) -> Result<()> {
     if query.dimensions.universe() != shared.universe {
         return Err(Error::new(
             ErrorKind::InconsistentUniverse,
-            format!("a query of the universe {} cannot be put to a registry of {}", query.dimensions.universe(), shared.universe),
+            format!(
+                "a query of the universe {} cannot be put to a registry of {}",
+                query.dimensions.universe(),
+                shared.universe
+            ),
         ));
     }
-    let mut groups: Vec<DimensionGroup> = query.datasets.iter().map(|search| search.dataset_type.group()).collect();
+    let mut groups: Vec<DimensionGroup> =
+        query.datasets.iter().map(|search| search.dataset_type.group()).collect();
     groups.extend(query.uploads.iter().filter_map(|upload| upload.first()).map(DataId::group));
     if let Some(group) = groups.iter().find(|group| !group.is_subset(query.dimensions)) {
         return Err(Error::new(
@@ -133,12 +141,16 @@ fn check(shared: &Shared, query: &Query) -> Result<()> {
     let missing = match &query.result {
         ResultSpec::Datasets { dataset_type, .. }
         | ResultSpec::Associations { dataset_type }
-        | ResultSpec::General { find_first: Some(dataset_type), .. } => Some(dataset_type).filter(|name| !known(name)),
+        | ResultSpec::General { find_first: Some(dataset_type), .. } => {
+            Some(dataset_type).filter(|name| !known(name))
+        }
         _ => None,
     };
     match missing {
         None => Ok(()),
-        Some(name) => Err(Error::new(ErrorKind::InvalidQuery, format!("dataset type '{name}' is not searched for"))),
+        Some(name) => {
+            Err(Error::new(ErrorKind::InvalidQuery, format!("dataset type '{name}' is not searched for")))
+        }
     }
 }
 
@@ -270,13 +282,15 @@ pub(crate) async fn count(shared: &Arc<Shared>, mut query: Query) -> Result<u64>
     }
     if shaped.post.is_none() && !shaped.output.checks_matches {
         let batches = shared.collect(shaped.relation.count()).await?;
-        let count = batches.iter().find(|batch| !batch.is_empty()).and_then(|batch| batch.columns()[0].int(0));
+        let count =
+            batches.iter().find(|batch| !batch.is_empty()).and_then(|batch| batch.columns()[0].int(0));
         return Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default());
     }
     let output = Output::new(&query, shaped.output, &searches);
     let input = shared.backend.stream(shaped.relation).await?;
     let post = shaped.post.map(PostState::new);
-    let mut running = Running { shared: Arc::clone(shared), input, post, output, template: None, ended: false };
+    let mut running =
+        Running { shared: Arc::clone(shared), input, post, output, template: None, ended: false };
     let mut count = 0;
     while let Some(batch) = running.next().await? {
         running.output.check_matches(&batch)?;

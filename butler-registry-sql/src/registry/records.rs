@@ -3,8 +3,8 @@
 use arcstr::ArcStr;
 use butler_core::backend::{Column, ColumnBatch, Relation, Scalar};
 use butler_core::{
-    DimensionElement, DimensionRecord, DimensionValue, EncodedRegion, Error, ErrorKind, FieldType, FieldValue, Result,
-    Timespan,
+    DimensionElement, DimensionRecord, DimensionValue, EncodedRegion, Error, ErrorKind, FieldType,
+    FieldValue, Result, Timespan,
 };
 use rustc_hash::FxHashMap;
 
@@ -67,7 +67,9 @@ fn field_value(ty: FieldType, column: &Column, row: usize, strings: &mut Strings
         FieldType::Float => column.float(row).map(FieldValue::Float),
         FieldType::Text(_) => column.text(row).map(|text| FieldValue::Text(strings.share(text))),
         FieldType::Hash(_) => column.bytes(row).map(|bytes| FieldValue::Hash(bytes.into())),
-        FieldType::Region => column.bytes(row).map(|bytes| FieldValue::Region(EncodedRegion::from_bytes(bytes))),
+        FieldType::Region => {
+            column.bytes(row).map(|bytes| FieldValue::Region(EncodedRegion::from_bytes(bytes)))
+        }
         FieldType::Timespan => None,
     };
     value.unwrap_or(FieldValue::Null)

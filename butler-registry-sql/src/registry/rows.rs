@@ -81,9 +81,10 @@ pub(crate) fn batch<'a>(columns: impl IntoIterator<Item = (&'a ArcStr, ColumnTyp
 /// One row of named values, types taken from the values.
 pub(crate) fn row(values: impl IntoIterator<Item = (&'static str, Value)>) -> Result<RowBatch> {
     let (names, values): (Vec<_>, Vec<Value>) = values.into_iter().unzip();
-    let columns = names.into_iter().zip(&values).map(|(name, value)| {
-        (ArcStr::from(name), value.ty().unwrap_or(ColumnType::Int))
-    });
+    let columns = names
+        .into_iter()
+        .zip(&values)
+        .map(|(name, value)| (ArcStr::from(name), value.ty().unwrap_or(ColumnType::Int)));
     let mut batch = RowBatch::new(columns);
     batch.push_row(&values)?;
     Ok(batch)

@@ -20,15 +20,18 @@ impl Scope<'_> {
         let upper = name.to_ascii_uppercase();
         let region = match upper.as_str() {
             "GLOB" => return self.glob(args, span).map(Value::Predicate),
-            "UUID" => return self.uuid(args, span).map(|uuid| Value::Expr(TypedExpr::Literal(Literal::Uuid(uuid)))),
+            "UUID" => {
+                return self.uuid(args, span).map(|uuid| Value::Expr(TypedExpr::Literal(Literal::Uuid(uuid))));
+            }
             "POINT" => self.point(args, span)?,
             "CIRCLE" => self.circle(args, span)?,
             "BOX" => self.sky_box(args, span)?,
             "POLYGON" => self.polygon(args, span)?,
             "REGION" => self.region(args, span)?,
             _ => {
-                let diagnostic = Diagnostic::new(span.part(0..name.len()), format!("there is no function `{name}`"))
-                    .with_expected(FUNCTIONS);
+                let diagnostic =
+                    Diagnostic::new(span.part(0..name.len()), format!("there is no function `{name}`"))
+                        .with_expected(FUNCTIONS);
                 return Err(match suggest::nearest(name, FUNCTIONS) {
                     Some(near) => diagnostic.with_help(format!("did you mean `{near}`?")),
                     None => diagnostic.with_help(format!("there are {}", FUNCTIONS.join(", "))),
@@ -96,42 +99,58 @@ impl Scope<'_> {
     }
 
     fn point(&self, args: &[Expr], span: Span) -> Result<Region, Diagnostic> {
-    let [ra, dec] = args else {
-        return Err(arity("POINT", "right ascension and declination in degrees", span));
-    };
-    Ok(Region::from(Circle::new(self.lon_lat(ra, dec)?.into(), 0.0)))
-}
+        let [ra, dec] = args else {
+            return Err(arity("POINT", "right ascension and declination in degrees", span));
+        };
+        Ok(Region::from(Circle::new(self.lon_lat(ra, dec)?.into(), 0.0)))
+    }
 
     fn circle(&self, args: &[Expr], span: Span) -> Result<Region, Diagnostic> {
-    let [ra, dec, radius] = args else {
-        return Err(arity("CIRCLE", "right ascension, declination and radius in degrees", span));
-    };
-    // The radius is what it says; the Python butler takes it for half of one.
-    Ok(Region::from(Circle::new(self.lon_lat(ra, dec)?.into(), self.number(radius)?)))
-}
+        let [ra, dec, radius] = args else {
+            return Err(arity("CIRCLE", "right ascension, declination and radius in degrees", span));
+        };
+        // The radius is what it says; the Python butler takes it for half of one.
+        Ok(Region::from(Circle::new(self.lon_lat(ra, dec)?.into(), self.number(radius)?)))
+    }
 
     fn sky_box(&self, args: &[Expr], span: Span) -> Result<Region, Diagnostic> {
-    let [ra, dec, width, height] = args else {
-        return Err(arity("BOX", "right ascension and declination of the centre, width and height in degrees", span));
-    };
-    Ok(Region::from(SkyBox::around(self.lon_lat(ra, dec)?, self.number(width)? / 2.0, self.number(height)? / 2.0)))
-}
+        let [ra, dec, width, height] = args else {
+            return Err(arity(
+                "BOX",
+                "right ascension and declination of the centre, width and height in degrees",
+                span,
+            ));
+        };
+        Ok(Region::from(SkyBox::around(
+            self.lon_lat(ra, dec)?,
+            self.number(width)? / 2.0,
+            self.number(height)? / 2.0,
+        )))
+    }
 
     fn polygon(&self, args: &[Expr], span: Span) -> Result<Region, Diagnostic> {
-    let (pairs, rest) = args.as_chunks::<2>();
-    if pairs.len() < 3 || !rest.is_empty() {
-        return Err(arity("POLYGON", "right ascension and declination of three or more points, in degrees", span));
+        let (pairs, rest) = args.as_chunks::<2>();
+        if pairs.len() < 3 || !rest.is_empty() {
+            return Err(arity(
+                "POLYGON",
+                "right ascension and declination of three or more points, in degrees",
+                span,
+            ));
+        }
+        let points: Vec<UnitVector> = pairs
+            .iter()
+            .map(|[ra, dec]| self.lon_lat(ra, dec).map(UnitVector::from))
+            .collect::<Result<_, _>>()?;
+        ConvexPolygon::convex_hull(&points)
+            .map(Region::from)
+            .map_err(|error| Diagnostic::new(span, error.to_string()))
     }
-    let points: Vec<UnitVector> =
-        pairs.iter().map(|[ra, dec]| self.lon_lat(ra, dec).map(UnitVector::from)).collect::<Result<_, _>>()?;
-    ConvexPolygon::convex_hull(&points)
-        .map(Region::from)
-        .map_err(|error| Diagnostic::new(span, error.to_string()))
-}
 
     fn region(&self, args: &[Expr], span: Span) -> Result<Region, Diagnostic> {
-    let [argument] = args else { return Err(arity("REGION", "one string, such as 'CIRCLE 12.5 -30 0.1'", span)) };
-    let text = self.text(argument, "REGION")?;
-    Region::from_ivoa_pos(&text).map_err(|error| Diagnostic::new(argument.span, error.to_string()))
-}
+        let [argument] = args else {
+            return Err(arity("REGION", "one string, such as 'CIRCLE 12.5 -30 0.1'", span));
+        };
+        let text = self.text(argument, "REGION")?;
+        Region::from_ivoa_pos(&text).map_err(|error| Diagnostic::new(argument.span, error.to_string()))
+    }
 }

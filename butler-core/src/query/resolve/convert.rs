@@ -44,13 +44,19 @@ impl Scope<'_> {
     /// What a node means.
     pub(super) fn convert(&self, node: &Expr) -> Result<Value, Diagnostic> {
         match &node.kind {
-            ExprKind::Or(operands) => self.predicates(operands).map(|all| Value::Predicate(Predicate::Or(all))),
-            ExprKind::And(operands) => self.predicates(operands).map(|all| Value::Predicate(Predicate::And(all))),
+            ExprKind::Or(operands) => {
+                self.predicates(operands).map(|all| Value::Predicate(Predicate::Or(all)))
+            }
+            ExprKind::And(operands) => {
+                self.predicates(operands).map(|all| Value::Predicate(Predicate::And(all)))
+            }
             ExprKind::Not(operand) => {
                 let operand = self.convert_predicate(operand)?;
                 Ok(Value::Predicate(Predicate::Not(Box::new(operand))))
             }
-            ExprKind::Compare { op, left, right } => self.comparison(*op, left, right, node.span).map(Value::Predicate),
+            ExprKind::Compare { op, left, right } => {
+                self.comparison(*op, left, right, node.span).map(Value::Predicate)
+            }
             ExprKind::In { value, items, negated } => {
                 let inside = self.is_in(value, items)?;
                 Ok(Value::Predicate(negated_if(*negated, inside)))
@@ -121,7 +127,9 @@ impl Scope<'_> {
         }
         let value = self.name(name, span)?;
         Ok(match value {
-            TypedExpr::Field(field) if field.ty() == ExprType::Bool => Value::Predicate(Predicate::Field(field)),
+            TypedExpr::Field(field) if field.ty() == ExprType::Bool => {
+                Value::Predicate(Predicate::Field(field))
+            }
             other => Value::Expr(other),
         })
     }
@@ -136,7 +144,13 @@ impl Scope<'_> {
         }
     }
 
-    fn comparison(&self, op: CompareOp, left: &Expr, right: &Expr, span: Span) -> Result<Predicate, Diagnostic> {
+    fn comparison(
+        &self,
+        op: CompareOp,
+        left: &Expr,
+        right: &Expr,
+        span: Span,
+    ) -> Result<Predicate, Diagnostic> {
         let equality = match op {
             CompareOp::Equal => Some(false),
             CompareOp::NotEqual => Some(true),
@@ -144,10 +158,16 @@ impl Scope<'_> {
         };
         match (self.convert(left)?, self.convert(right)?, equality) {
             (Value::Expr(a), Value::Expr(b), _) => compare(op, a, b, span),
-            (value @ (Value::Expr(_) | Value::Predicate(Predicate::Field(_))), Value::Null, Some(negated))
-            | (Value::Null, value @ (Value::Expr(_) | Value::Predicate(Predicate::Field(_))), Some(negated)) => {
-                Ok(negated_if(negated, is_null(value, span)?))
-            }
+            (
+                value @ (Value::Expr(_) | Value::Predicate(Predicate::Field(_))),
+                Value::Null,
+                Some(negated),
+            )
+            | (
+                Value::Null,
+                value @ (Value::Expr(_) | Value::Predicate(Predicate::Field(_))),
+                Some(negated),
+            ) => Ok(negated_if(negated, is_null(value, span)?)),
             (Value::Predicate(condition), Value::Bool(value), Some(negated))
             | (Value::Bool(value), Value::Predicate(condition), Some(negated)) => {
                 Ok(negated_if(negated == value, condition))
@@ -185,7 +205,10 @@ impl Scope<'_> {
             match item {
                 Item::Range { start, end, stride, span } => {
                     if member.ty() != ExprType::Int {
-                        return problem(*span, format!("a range holds integers, and no {}", member.ty().name()));
+                        return problem(
+                            *span,
+                            format!("a range holds integers, and no {}", member.ty().name()),
+                        );
                     }
                     alternatives.push(Predicate::InRange {
                         value: member.clone(),
@@ -220,7 +243,10 @@ impl Scope<'_> {
             Value::Many(literals) => {
                 if let Some(other) = literals.iter().find(|literal| literal.ty() != member.ty()) {
                     let (found, expected) = (other.ty().name(), member.ty().name());
-                    return problem(item.span, format!("expected values of type {expected} here, found a {found}"));
+                    return problem(
+                        item.span,
+                        format!("expected values of type {expected} here, found a {found}"),
+                    );
                 }
                 list.extend(literals);
                 if list.is_empty() {

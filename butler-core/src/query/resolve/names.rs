@@ -16,7 +16,9 @@ impl Scope<'_> {
             [word] => self.one_word(word, span).map(TypedExpr::Field),
             ["timespan", bound @ ("begin" | "end")] => self.bound("timespan", bound, span),
             [first, second] => self.two_words(first, second, span).map(TypedExpr::Field),
-            [first, second, bound @ ("begin" | "end")] => self.bound(&format!("{first}.{second}"), bound, span),
+            [first, second, bound @ ("begin" | "end")] => {
+                self.bound(&format!("{first}.{second}"), bound, span)
+            }
             [first, second, other] => {
                 self.two_words(first, second, span)?;
                 Err(Diagnostic::new(span, format!("`{first}.{second}` has no part `{other}`"))
@@ -30,7 +32,10 @@ impl Scope<'_> {
     fn bound(&self, timespan: &str, bound: &str, span: Span) -> Result<TypedExpr, Diagnostic> {
         let base = self.name(timespan, span)?;
         if base.ty() != ExprType::Timespan {
-            return problem(span, format!("`{timespan}` is a {}, and only a timespan has a {bound}", base.ty().name()));
+            return problem(
+                span,
+                format!("`{timespan}` is a {}, and only a timespan has a {bound}", base.ty().name()),
+            );
         }
         let base = Box::new(base);
         Ok(if bound == "begin" { TypedExpr::Begin(base) } else { TypedExpr::End(base) })
@@ -72,9 +77,11 @@ impl Scope<'_> {
         if let Some(dataset) = self.searched.iter().find(|dataset| dataset.name() == first) {
             let Some(field) = DatasetField::from_name(second) else {
                 let names = DatasetField::ALL.map(DatasetField::name);
-                let diagnostic =
-                    Diagnostic::new(span.part(first.len() + 1..first.len() + 1 + second.len()), format!("datasets have no field `{second}`"))
-                        .with_expected(names);
+                let diagnostic = Diagnostic::new(
+                    span.part(first.len() + 1..first.len() + 1 + second.len()),
+                    format!("datasets have no field `{second}`"),
+                )
+                .with_expected(names);
                 return Err(match suggest::nearest(second, names) {
                     Some(near) => diagnostic.with_help(format!("did you mean `{near}`?")),
                     None => diagnostic.with_help(format!("there are {}", names.join(", "))),
@@ -103,7 +110,8 @@ impl Scope<'_> {
         let datasets = DatasetField::ALL.into_iter().filter(|_| !self.datasets.is_empty());
         let candidates: Vec<ArcStr> =
             dimensions.chain(fields).chain(datasets.map(|field| ArcStr::from(field.name()))).collect();
-        let diagnostic = Diagnostic::new(span, format!("`{word}` is no dimension, and no field of this query"));
+        let diagnostic =
+            Diagnostic::new(span, format!("`{word}` is no dimension, and no field of this query"));
         if let Some(near) = suggest::nearest(word, candidates.iter().map(ArcStr::as_str)) {
             return diagnostic.with_help(format!("did you mean `{near}`?"));
         }
@@ -135,8 +143,14 @@ impl Scope<'_> {
         });
         match outside {
             None => Ok(value),
-            Some(_) => Err(Diagnostic::new(span, format!("`{name}` is not determined by the rows, which have the dimensions {}", self.dimensions))
-                .with_help("order by something of these dimensions, or ask for more dimensions")),
+            Some(_) => Err(Diagnostic::new(
+                span,
+                format!(
+                    "`{name}` is not determined by the rows, which have the dimensions {}",
+                    self.dimensions
+                ),
+            )
+            .with_help("order by something of these dimensions, or ask for more dimensions")),
         }
     }
 }

@@ -100,7 +100,9 @@ fn refuses_what_the_reference_refuses() {
 
 #[test]
 fn extensions_mean_what_they_say() {
-    let same = |a: &str, b: &str| assert_eq!(accepted(&["exposure", "detector"], a), accepted(&["exposure", "detector"], b));
+    let same = |a: &str, b: &str| {
+        assert_eq!(accepted(&["exposure", "detector"], a), accepted(&["exposure", "detector"], b))
+    };
     same("raft IS NULL", "raft = NULL");
     same("raft IS NOT NULL", "raft != NULL");
     same("detector BETWEEN 1 AND 3", "detector >= 1 AND detector <= 3");

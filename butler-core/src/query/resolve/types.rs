@@ -6,7 +6,12 @@ use crate::query::language::{ArithmeticOp, CompareOp, Diagnostic, Span};
 use crate::query::typed::{ExprType, Predicate, TypedExpr};
 
 /// A comparison of two values, if their types allow it.
-pub(super) fn compare(op: CompareOp, left: TypedExpr, right: TypedExpr, span: Span) -> Result<Predicate, Diagnostic> {
+pub(super) fn compare(
+    op: CompareOp,
+    left: TypedExpr,
+    right: TypedExpr,
+    span: Span,
+) -> Result<Predicate, Diagnostic> {
     use ExprType::{Instant, Region, Timespan};
     let (a, b) = (left.ty(), right.ty());
     let allowed = match op {
@@ -50,7 +55,8 @@ fn type_error(op: String, a: ExprType, b: ExprType, span: Span) -> Diagnostic {
         | (ExprType::Instant | ExprType::Timespan, ExprType::Text) => {
             diagnostic.with_help("a time is written T'2025-01-31T12:00:00'")
         }
-        (ExprType::Int | ExprType::Float, ExprType::Text) | (ExprType::Text, ExprType::Int | ExprType::Float) => {
+        (ExprType::Int | ExprType::Float, ExprType::Text)
+        | (ExprType::Text, ExprType::Int | ExprType::Float) => {
             diagnostic.with_help("a number is written without quotes, a string with them")
         }
         (ExprType::Uuid, ExprType::Text) | (ExprType::Text, ExprType::Uuid) => {

@@ -18,7 +18,10 @@ pub(super) fn register(session: &mut Session<'_>, table: &OpaqueTable) -> Result
     if keys != ["origin", "id"] {
         return Err(Error::new(
             ErrorKind::Argument,
-            format!("the key of a datastore's table must begin with 'origin' and 'id'; that of '{}' does not", table.spec.name),
+            format!(
+                "the key of a datastore's table must begin with 'origin' and 'id'; that of '{}' does not",
+                table.spec.name
+            ),
         ));
     }
     let spec = serde_json::to_string(&table.spec).map_err(|error| {

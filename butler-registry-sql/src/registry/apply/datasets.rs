@@ -209,7 +209,10 @@ fn import(
 
 fn check_same(insert: &DatasetInsert, id: DatasetId, data_id: &DataId, old: &Existing) -> Result<()> {
     let name = insert.dataset_type.name();
-    if old.type_name == *name && old.run == insert.run && old.data_id.as_ref().is_none_or(|old| old == data_id) {
+    if old.type_name == *name
+        && old.run == insert.run
+        && old.data_id.as_ref().is_none_or(|old| old == data_id)
+    {
         return Ok(());
     }
     let old_id = old.data_id.as_ref().map_or_else(String::new, |old| old.to_string());
@@ -274,7 +277,8 @@ fn read_data_ids(
         let (origin, id) = (batch.column(&ORIGIN)?, batch.column(&ID)?);
         let keys = group.required().map(|d| batch.column(d.name())).collect::<Result<Vec<_>>>()?;
         for row in 0..batch.len() {
-            let values = keys.iter().map(|column| key(column, row, &mut strings)).collect::<Result<Vec<_>>>()?;
+            let values =
+                keys.iter().map(|column| key(column, row, &mut strings)).collect::<Result<Vec<_>>>()?;
             let id = DatasetId::from_trusted(int(origin, row)?, int(id, row)?);
             found.push((id, DataId::from_trusted(group, values)));
         }
@@ -298,7 +302,8 @@ fn explain_conflict(
     let dimensions: Vec<_> = group.required().collect();
     let names: Vec<ArcStr> = dimensions.iter().map(|d| format!("given_{d}").into()).collect();
     let keys = insert.data_ids.iter().map(DataId::required_values);
-    let mut on: Vec<_> = dimensions.iter().zip(&names).map(|(d, given)| (d.name().clone(), given.clone())).collect();
+    let mut on: Vec<_> =
+        dimensions.iter().zip(&names).map(|(d, given)| (d.name().clone(), given.clone())).collect();
     let mut rows = handle.data.scan().filter(is(TYPE_ID, handle.id));
     if handle.definition.kind() == DatasetKind::Standard {
         rows = rows.filter(is(RUN_ID, run));
@@ -341,11 +346,15 @@ pub(super) fn check_present(session: &mut Session<'_>, ids: &[DatasetId]) -> Res
         session.tx.lock(&DATASET, &keys, Strength::KeyShare)?;
     }
     let known = DATASET.scan().rename([("origin", "origin"), ("id", "id")]);
-    let missing = given_ids(ids.iter().copied()).anti(known, equal([("given_origin", "origin"), ("given_id", "id")]));
+    let missing =
+        given_ids(ids.iter().copied()).anti(known, equal([("given_origin", "origin"), ("given_id", "id")]));
     for batch in collect(session.tx, &missing)? {
         if !batch.is_empty() {
             let id = DatasetId::from_trusted(int(&batch.columns()[0], 0)?, int(&batch.columns()[1], 0)?);
-            return Err(Error::new(ErrorKind::DatasetNotFound, format!("dataset {id} is not in the registry")));
+            return Err(Error::new(
+                ErrorKind::DatasetNotFound,
+                format!("dataset {id} is not in the registry"),
+            ));
         }
     }
     Ok(())

@@ -16,7 +16,11 @@ use crate::registry::layout::element_table;
 use crate::registry::rows::{Strings, collect, key, key_values};
 
 /// Checks that each value of each dimension of some data IDs has a record.
-pub(super) fn check_data_ids(session: &mut Session<'_>, group: DimensionGroup, data_ids: &[DataId]) -> Result<()> {
+pub(super) fn check_data_ids(
+    session: &mut Session<'_>,
+    group: DimensionGroup,
+    data_ids: &[DataId],
+) -> Result<()> {
     for dimension in group.required() {
         let positions: Vec<usize> =
             dimension.required().filter_map(|required| group.key_index(required)).collect();
@@ -28,7 +32,10 @@ pub(super) fn check_data_ids(session: &mut Session<'_>, group: DimensionGroup, d
         let mut keys: FxHashSet<Box<[DimensionValue]>> = FxHashSet::default();
         for data_id in data_ids {
             let same = last.as_ref().is_some_and(|last| {
-                positions.iter().zip(last).all(|(&position, value)| data_id.required_values()[position] == *value)
+                positions
+                    .iter()
+                    .zip(last)
+                    .all(|(&position, value)| data_id.required_values()[position] == *value)
             });
             if !same {
                 let key = values(data_id);

@@ -12,7 +12,8 @@ use crate::schema::{QUANTUM, QUANTUM_INPUT, QUANTUM_OUTPUT};
 pub(super) fn insert(session: &mut Session<'_>, quanta: &[Quantum]) -> Result<OperationReport> {
     let mut rows = batch(QUANTUM.columns.iter().map(|column| (&column.name, column.ty)));
     for quantum in quanta {
-        let run = session.collection_of_type(&quantum.run, CollectionType::Run, "put outputs of a quantum into")?;
+        let run =
+            session.collection_of_type(&quantum.run, CollectionType::Run, "put outputs of a quantum into")?;
         let data_id = serde_json::to_string(&quantum.data_id).map_err(|error| {
             Error::new(ErrorKind::Unexpected, "a data ID cannot be written").with_source(error)
         })?;
@@ -76,7 +77,10 @@ pub(super) fn update(session: &mut Session<'_>, updates: &[QuantumUpdate]) -> Re
         let values = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let found = session.tx.update(&QUANTUM, &row(key.into_iter().chain(values))?)?;
         if found == 0 {
-            return Err(Error::new(ErrorKind::NotFound, format!("quantum {} is not in the registry", update.id)));
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("quantum {} is not in the registry", update.id),
+            ));
         }
         edges(session, &QUANTUM_INPUT, update.id, &update.actual_inputs, Some(true))?;
         edges(session, &QUANTUM_OUTPUT, update.id, &update.outputs, None)?;

@@ -173,7 +173,10 @@ fn remove_types(session: &mut Session<'_>, names: &[ArcStr]) -> Result<Operation
     let mut removed = 0;
     for name in names {
         let Some(ty) = session.find_type(name)? else {
-            return Err(Error::new(ErrorKind::MissingDatasetType, format!("dataset type '{name}' is not registered")));
+            return Err(Error::new(
+                ErrorKind::MissingDatasetType,
+                format!("dataset type '{name}' is not registered"),
+            ));
         };
         session.lock_type(ty.id, Strength::Update)?;
         if any(session.tx, &ty.data.scan().filter(is(TYPE_ID, ty.id)))? {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use butler_core::query::{Explanation, Query};
 use butler_core::Result;
+use butler_core::query::{Explanation, Query};
 
 use super::prepare;
 use crate::registry::Shared;

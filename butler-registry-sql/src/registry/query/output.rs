@@ -2,10 +2,13 @@
 
 use arcstr::ArcStr;
 use butler_core::backend::{Column, ColumnBatch, Relation};
-use butler_core::query::{Association, DatasetField, Field, GeneralRow, Query, QueryRows, ResultSpec, RowValue};
+use butler_core::query::{
+    Association, DatasetField, Field, GeneralRow, Query, QueryRows, ResultSpec, RowValue,
+};
 use butler_core::{
-    DataId, DatasetId, DatasetRef, DatasetType, DimensionElement, DimensionGroup, DimensionRecord, DimensionValue,
-    EncodedRegion, Error, ErrorKind, FieldType, FieldValue, Instant, NewDataset, Result, Timespan,
+    DataId, DatasetId, DatasetRef, DatasetType, DimensionElement, DimensionGroup, DimensionRecord,
+    DimensionValue, EncodedRegion, Error, ErrorKind, FieldType, FieldValue, Instant, NewDataset, Result,
+    Timespan,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
@@ -66,13 +69,19 @@ impl Output {
         let data_ids = self.data_ids(shared, batch).await?;
         match &self.result {
             ResultSpec::DataIds { .. } => Ok(QueryRows::DataIds(data_ids)),
-            ResultSpec::Datasets { .. } => self.datasets(shared, batch, data_ids).await.map(QueryRows::Datasets),
+            ResultSpec::Datasets { .. } => {
+                self.datasets(shared, batch, data_ids).await.map(QueryRows::Datasets)
+            }
             ResultSpec::Associations { .. } => {
                 let datasets = self.datasets(shared, batch, data_ids).await?;
                 self.associations(shared, batch, datasets).await.map(QueryRows::Associations)
             }
-            ResultSpec::General { fields, .. } => self.general(batch, data_ids, fields).map(QueryRows::General),
-            ResultSpec::Records { .. } => Err(Error::new(ErrorKind::Unexpected, "records are read elsewhere")),
+            ResultSpec::General { fields, .. } => {
+                self.general(batch, data_ids, fields).map(QueryRows::General)
+            }
+            ResultSpec::Records { .. } => {
+                Err(Error::new(ErrorKind::Unexpected, "records are read elsewhere"))
+            }
         }
     }
 
@@ -98,11 +107,15 @@ impl Output {
             self.columns.keys.iter().map(|(_, name)| batch.column(name)).collect::<Result<_>>()?;
         let mut rows: Vec<Values> = Vec::with_capacity(batch.len());
         for row in 0..batch.len() {
-            rows.push(columns.iter().map(|column| key(column, row, &mut self.strings)).collect::<Result<_>>()?);
+            rows.push(
+                columns.iter().map(|column| key(column, row, &mut self.strings)).collect::<Result<_>>()?,
+            );
         }
         self.implied.complete(shared, &mut rows).await?;
-        let data_ids: Vec<DataId> =
-            rows.into_iter().map(|values| DataId::from_trusted(self.group, self.implied.ordered(values))).collect();
+        let data_ids: Vec<DataId> = rows
+            .into_iter()
+            .map(|values| DataId::from_trusted(self.group, self.implied.ordered(values)))
+            .collect();
         match &mut self.expander {
             Some(expander) => expander.expand_group(shared, self.group, data_ids).await,
             None => Ok(data_ids),
@@ -116,12 +129,15 @@ impl Output {
         data_ids: Vec<DataId>,
     ) -> Result<Vec<DatasetRef>> {
         let missing = || Error::new(ErrorKind::Unexpected, "a query for datasets has no column for them");
-        let column = |name: &Option<ArcStr>| -> Result<&Column> { batch.column(name.as_ref().ok_or_else(missing)?) };
+        let column =
+            |name: &Option<ArcStr>| -> Result<&Column> { batch.column(name.as_ref().ok_or_else(missing)?) };
         let (origin, id) = (column(&self.columns.origin)?, column(&self.columns.id)?);
         let run = column(&self.columns.run_id)?;
         let dataset_type = self.dataset_type.clone().ok_or_else(missing)?;
-        let unknown: FxHashSet<i64> =
-            (0..batch.len()).filter_map(|row| run.int(row)).filter(|run| !self.runs.contains_key(run)).collect();
+        let unknown: FxHashSet<i64> = (0..batch.len())
+            .filter_map(|row| run.int(row))
+            .filter(|run| !self.runs.contains_key(run))
+            .collect();
         if !unknown.is_empty() {
             self.runs.extend(shared.collection_names(&unknown.into_iter().collect::<Vec<_>>()).await?);
         }
@@ -155,7 +171,10 @@ impl Output {
             .enumerate()
             .map(|(row, dataset)| {
                 let handle = handles.get(&int(collection, row)?).ok_or_else(|| {
-                    Error::new(ErrorKind::Corrupt, format!("a collection of dataset {} does not exist", dataset.id()))
+                    Error::new(
+                        ErrorKind::Corrupt,
+                        format!("a collection of dataset {} does not exist", dataset.id()),
+                    )
                 })?;
                 let validity = Timespan::from_raw(int(begin, row)?, int(end, row)?);
                 Ok(Association {
@@ -167,7 +186,12 @@ impl Output {
             .collect()
     }
 
-    fn general(&self, batch: &ColumnBatch, data_ids: Vec<DataId>, fields: &[Field]) -> Result<Vec<GeneralRow>> {
+    fn general(
+        &self,
+        batch: &ColumnBatch,
+        data_ids: Vec<DataId>,
+        fields: &[Field],
+    ) -> Result<Vec<GeneralRow>> {
         let columns: Vec<Vec<&Column>> = self
             .columns
             .fields
@@ -217,7 +241,10 @@ impl Output {
         keys.iter()
             .map(|key| {
                 found.get(key).cloned().ok_or_else(|| {
-                    Error::new(ErrorKind::Unexpected, format!("a record of '{element}' is gone while it was queried"))
+                    Error::new(
+                        ErrorKind::Unexpected,
+                        format!("a record of '{element}' is gone while it was queried"),
+                    )
                 })
             })
             .collect()
@@ -249,7 +276,9 @@ fn row_value(field: &Field, columns: &[&Column], row: usize) -> Result<RowValue>
                 FieldType::Float => first.float(row).map(FieldValue::Float),
                 FieldType::Text(_) => first.text(row).map(|text| FieldValue::Text(text.into())),
                 FieldType::Hash(_) => first.bytes(row).map(|bytes| FieldValue::Hash(bytes.into())),
-                FieldType::Region => first.bytes(row).map(|bytes| FieldValue::Region(EncodedRegion::from_bytes(bytes))),
+                FieldType::Region => {
+                    first.bytes(row).map(|bytes| FieldValue::Region(EncodedRegion::from_bytes(bytes)))
+                }
                 FieldType::Timespan => Some(timespan()),
             };
             RowValue::Field(value.unwrap_or(FieldValue::Null))
@@ -341,8 +370,9 @@ impl Step {
         let mut unknown: FxHashSet<RecordKey> = FxHashSet::default();
         let mut last: Option<RecordKey> = None;
         for row in rows {
-            let same =
-                last.as_ref().is_some_and(|key| self.from.iter().zip(key).all(|(&at, value)| row[at] == *value));
+            let same = last
+                .as_ref()
+                .is_some_and(|key| self.from.iter().zip(key).all(|(&at, value)| row[at] == *value));
             if !same {
                 let key = self.key(row);
                 if !self.known.contains_key(&key) {
@@ -370,7 +400,8 @@ impl Step {
     }
 
     fn rows(&self, dimensions: &[DimensionElement], keys: &FxHashSet<RecordKey>) -> Relation {
-        let names: Vec<ArcStr> = dimensions.iter().map(|dimension| format!("given_{dimension}").into()).collect();
+        let names: Vec<ArcStr> =
+            dimensions.iter().map(|dimension| format!("given_{dimension}").into()).collect();
         let on = equal(dimensions.iter().map(|d| d.name().clone()).zip(names.iter().cloned()));
         element_table(self.element)
             .scan()

@@ -63,8 +63,12 @@ impl Plan {
         let prefix = self.parts;
         self.parts += 1;
         let renamed = |name: &ArcStr| ArcStr::from(format!("p{prefix}_{name}"));
-        let columns: Vec<(ArcStr, ArcStr)> =
-            keys.iter().map(|(_, name)| name).chain(others).map(|name| (renamed(name), name.clone())).collect();
+        let columns: Vec<(ArcStr, ArcStr)> = keys
+            .iter()
+            .map(|(_, name)| name)
+            .chain(others)
+            .map(|name| (renamed(name), name.clone()))
+            .collect();
         let part = relation.rename(columns);
         for (dimension, name) in keys {
             let column = renamed(name);
@@ -103,7 +107,10 @@ impl Plan {
 
     /// Column of a dimension that some part must have.
     pub(super) fn key(&self, dimension: DimensionElement) -> Result<Scalar> {
-        self.keys.get(&dimension).map(|name| Scalar::Column(name.clone())).ok_or_else(|| unbound(dimension.name()))
+        self.keys
+            .get(&dimension)
+            .map(|name| Scalar::Column(name.clone()))
+            .ok_or_else(|| unbound(dimension.name()))
     }
 
     /// Joins the table of an element, with the columns of some of its fields.
@@ -151,14 +158,19 @@ impl Plan {
                 .collect();
             // The element that brings most of what is missing.
             let Some(best) = missing.iter().copied().max_by_key(|dimension| {
-                (dimension.dimensions().filter(|other| missing.contains(other)).count(), std::cmp::Reverse(*dimension))
+                (
+                    dimension.dimensions().filter(|other| missing.contains(other)).count(),
+                    std::cmp::Reverse(*dimension),
+                )
             }) else {
                 return Ok(());
             };
             if !best.has_table() && best.union_of().is_none() {
                 return Err(Error::new(
                     ErrorKind::InvalidQuery,
-                    format!("the pixels of '{best}' cannot be listed; nothing in the query says which are meant"),
+                    format!(
+                        "the pixels of '{best}' cannot be listed; nothing in the query says which are meant"
+                    ),
                 )
                 .with_hint(format!("join it with regions, such as `{best}.region OVERLAPS patch.region`")));
             }

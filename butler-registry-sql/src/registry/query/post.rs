@@ -110,8 +110,12 @@ impl PostState {
             return groups.add(rows, row, by);
         }
         if !self.post.distinct.is_empty() {
-            let identity =
-                self.post.distinct.iter().map(|name| Ok(rows.column(name)?.value(row))).collect::<Result<Vec<_>>>()?;
+            let identity = self
+                .post
+                .distinct
+                .iter()
+                .map(|name| Ok(rows.column(name)?.value(row)))
+                .collect::<Result<Vec<_>>>()?;
             if self.last.as_ref() == Some(&identity) {
                 return Ok(());
             }
@@ -182,7 +186,8 @@ impl PostState {
         match (a, b) {
             (Place::Pixel { pixels, key }, Place::Element { element, keys })
             | (Place::Element { element, keys }, Place::Pixel { pixels, key }) => {
-                let Some(index) = rows.column(key)?.int(row).and_then(|index| u64::try_from(index).ok()) else {
+                let Some(index) = rows.column(key)?.int(row).and_then(|index| u64::try_from(index).ok())
+                else {
                     return Ok(None);
                 };
                 let record = row_key(rows, keys, row)?;
@@ -201,9 +206,10 @@ impl PostState {
                 let index = rows.column(key)?.int(row).and_then(|index| u64::try_from(index).ok());
                 Ok(index.map(|index| pixels.envelope(region).contains(index)))
             }
-            (Place::Pixel { .. }, Place::Pixel { .. }) => {
-                Err(Error::new(ErrorKind::InvalidQuery, "an overlap of two sky pixels needs a region between them"))
-            }
+            (Place::Pixel { .. }, Place::Pixel { .. }) => Err(Error::new(
+                ErrorKind::InvalidQuery,
+                "an overlap of two sky pixels needs a region between them",
+            )),
             (Place::Constant(a), Place::Constant(b)) => Ok(Some(a.overlaps(b) != Some(false))),
             (Place::Element { element, keys }, Place::Constant(region))
             | (Place::Constant(region), Place::Element { element, keys }) => {
@@ -252,12 +258,18 @@ impl Groups {
 }
 
 impl Regions {
-    async fn load(&mut self, shared: &Shared, element: DimensionElement, keys: FxHashSet<RecordKey>) -> Result<()> {
+    async fn load(
+        &mut self,
+        shared: &Shared,
+        element: DimensionElement,
+        keys: FxHashSet<RecordKey>,
+    ) -> Result<()> {
         if keys.is_empty() {
             return Ok(());
         }
         let dimensions: Vec<DimensionElement> = element.required().collect();
-        let names: Vec<ArcStr> = dimensions.iter().map(|dimension| format!("given_{dimension}").into()).collect();
+        let names: Vec<ArcStr> =
+            dimensions.iter().map(|dimension| format!("given_{dimension}").into()).collect();
         let columns = dimensions.iter().map(|d| d.name().clone()).chain([arcstr::literal!("region")]);
         let on = equal(dimensions.iter().map(|d| d.name().clone()).zip(names.iter().cloned()));
         let rows = element_table(element)
@@ -283,7 +295,9 @@ impl Regions {
 
 fn elements(condition: &Exact, into: &mut Vec<(DimensionElement, Vec<ArcStr>)>) {
     match condition {
-        Exact::And(operands) | Exact::Or(operands) => operands.iter().for_each(|operand| elements(operand, into)),
+        Exact::And(operands) | Exact::Or(operands) => {
+            operands.iter().for_each(|operand| elements(operand, into))
+        }
         Exact::Not(operand) => elements(operand, into),
         Exact::Flag(_) => {}
         Exact::Overlap(a, b) => {

@@ -109,7 +109,10 @@ impl Plan {
             DatasetField::IngestDate => Columns::One(column(&columns.ingested_at)?),
             DatasetField::Timespan => {
                 let validity = columns.validity.as_ref().ok_or_else(missing)?;
-                Columns::Timespan(Scalar::Column(validity.begin.clone()), Scalar::Column(validity.end.clone()))
+                Columns::Timespan(
+                    Scalar::Column(validity.begin.clone()),
+                    Scalar::Column(validity.end.clone()),
+                )
             }
         })
     }
@@ -203,7 +206,10 @@ fn timespan(value: Timespan) -> Columns {
 /// Whether an integer is `start`, `start + step`, … and at most `stop`.
 fn in_range(value: &Scalar, start: i64, stop: i64, step: i64) -> Result<Scalar> {
     if step < 1 {
-        return Err(Error::new(ErrorKind::InvalidQuery, "the members of a range have a distance of at least 1"));
+        return Err(Error::new(
+            ErrorKind::InvalidQuery,
+            "the members of a range have a distance of at least 1",
+        ));
     }
     if stop < start {
         return Ok(value.clone().is_in(Vec::new()));

@@ -88,7 +88,8 @@ impl SearchPlan {
     /// Looks which of the collections may have datasets of the type.
     pub(super) async fn new(shared: &Shared, search: &DatasetSearch) -> Result<Self> {
         let handle = shared.type_handle(&search.dataset_type.composite()).await?;
-        let names: Vec<ArcStr> = search.collections.members().iter().map(|member| member.name.clone()).collect();
+        let names: Vec<ArcStr> =
+            search.collections.members().iter().map(|member| member.name.clone()).collect();
         let known = shared.collection_handles(&names).await?;
         let mut rows = COLLECTION_SUMMARY.scan().filter(is(TYPE_ID, handle.id));
         if names.len() <= LISTED_MAX {
@@ -158,8 +159,9 @@ impl SearchPlan {
         {
             if needed {
                 let key_name = ArcStr::from(format!("of_{name}"));
-                let names =
-                    COLLECTION.scan().rename([(key_name.clone(), COLLECTION_ID), (name.clone(), arcstr::literal!("name"))]);
+                let names = COLLECTION
+                    .scan()
+                    .rename([(key_name.clone(), COLLECTION_ID), (name.clone(), arcstr::literal!("name"))]);
                 relation = relation.join(names, equal([(key, key_name)]));
                 columns.push(name);
             }
@@ -222,8 +224,13 @@ impl SearchPlan {
         let sources = sources
             .into_iter()
             .map(|source| {
-                let source = if wanted.ingested_at { with_ingest_time(source.relation, source.has_time) } else { source.relation };
-                let values = dimensions.iter().chain(columns).map(|name| (name.clone(), Scalar::Column(name.clone())));
+                let source = if wanted.ingested_at {
+                    with_ingest_time(source.relation, source.has_time)
+                } else {
+                    source.relation
+                };
+                let values =
+                    dimensions.iter().chain(columns).map(|name| (name.clone(), Scalar::Column(name.clone())));
                 source.project(values)
             })
             .collect();
@@ -248,19 +255,24 @@ impl SearchPlan {
                 Scalar::column(COLLECTION_ID).is_in(collections),
                 is(TYPE_ID, self.handle.id),
             ]))
-            .rename([(COLLECTION_ID, COLLECTION_ID), (ArcStr::from("tag_origin"), ORIGIN), (ArcStr::from("tag_id"), ID)]);
+            .rename([
+                (COLLECTION_ID, COLLECTION_ID),
+                (ArcStr::from("tag_origin"), ORIGIN),
+                (ArcStr::from("tag_id"), ID),
+            ]);
         let datasets = DATASET.scan().rename([
             (ArcStr::from("of_origin"), ORIGIN),
             (ArcStr::from("of_id"), ID),
             (ArcStr::from("of_run"), RUN_ID),
             (INGESTED_AT, INGESTED_AT),
         ]);
-        let rows = tags
-            .join(datasets, equal([("tag_origin", "of_origin"), ("tag_id", "of_id")]))
-            .join(
-                self.handle.data.scan().filter(is(TYPE_ID, self.handle.id)),
-                equal([("of_run", &RUN_ID), ("of_origin", &ORIGIN), ("of_id", &ID)].map(|(a, b)| (ArcStr::from(a), b.clone()))),
-            );
+        let rows = tags.join(datasets, equal([("tag_origin", "of_origin"), ("tag_id", "of_id")])).join(
+            self.handle.data.scan().filter(is(TYPE_ID, self.handle.id)),
+            equal(
+                [("of_run", &RUN_ID), ("of_origin", &ORIGIN), ("of_id", &ID)]
+                    .map(|(a, b)| (ArcStr::from(a), b.clone())),
+            ),
+        );
         let columns = self.group().required().map(|dimension| dimension.name().clone());
         let values = columns
             .chain([ORIGIN, ID, RUN_ID, COLLECTION_ID, INGESTED_AT])
@@ -281,10 +293,8 @@ impl SearchPlan {
             (RUN_ID, RUN_ID),
             (INGESTED_AT, INGESTED_AT),
         ]);
-        let relation = ranges.join(
-            datasets,
-            equal([(ORIGIN, ArcStr::from("of_origin")), (ID, ArcStr::from("of_id"))]),
-        );
+        let relation =
+            ranges.join(datasets, equal([(ORIGIN, ArcStr::from("of_origin")), (ID, ArcStr::from("of_id"))]));
         Some(Source { relation, has_time: true })
     }
 

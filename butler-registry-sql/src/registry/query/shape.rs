@@ -107,7 +107,10 @@ impl Shaper<'_> {
             ResultSpec::General { find_first: Some(dataset_type), .. } => dataset_type,
             _ => return None,
         };
-        self.searches.iter().find(|search| search.name() == name).filter(|search| search.places.len() > 1 || search.is_calibration())
+        self.searches
+            .iter()
+            .find(|search| search.name() == name)
+            .filter(|search| search.places.len() > 1 || search.is_calibration())
     }
 
     fn add(&mut self, name: impl Into<ArcStr>, value: Scalar) -> ArcStr {
@@ -169,7 +172,8 @@ impl Shaper<'_> {
         let columns = match field {
             Field::Key(dimension) => vec![self.plan.key(*dimension)?],
             Field::Record { element, field } => {
-                let names: &[&str] = if field == "timespan" { &["timespan_begin", "timespan_end"] } else { &[field] };
+                let names: &[&str] =
+                    if field == "timespan" { &["timespan_begin", "timespan_end"] } else { &[field] };
                 names
                     .iter()
                     .map(|name| {
@@ -272,7 +276,10 @@ impl Shaper<'_> {
                 let mut aggregates: Vec<AggregateColumn> = names
                     .iter()
                     .filter(|name| of_dataset(name))
-                    .map(|name| AggregateColumn { name: name.clone(), function: Aggregate::Min(name.clone()) })
+                    .map(|name| AggregateColumn {
+                        name: name.clone(),
+                        function: Aggregate::Min(name.clone()),
+                    })
                     .collect();
                 aggregates.push(AggregateColumn { name: MATCHES, function: Aggregate::Count });
                 relation = relation.aggregate(by, aggregates);
@@ -329,8 +336,7 @@ impl Shaper<'_> {
         let relation = self.projected(extra).sort(order);
         let first_by =
             first.map(|(group, _)| group.required().map(|d| ArcStr::from(format!("k_{d}"))).collect());
-        let post =
-            Post { exact, distinct, first_by, offset: self.query.offset, limit: self.query.limit };
+        let post = Post { exact, distinct, first_by, offset: self.query.offset, limit: self.query.limit };
         Ok(Shaped { relation, output: self.output, post: Some(post) })
     }
 }
@@ -338,13 +344,12 @@ impl Shaper<'_> {
 /// Dimensions of the rows of a query's result.
 pub(super) fn result_group(query: &Query, searches: &[SearchPlan]) -> DimensionGroup {
     let of_type = |name: &ArcStr| {
-        searches
-            .iter()
-            .find(|search| search.name() == name)
-            .map_or(query.dimensions, |search| search.group())
+        searches.iter().find(|search| search.name() == name).map_or(query.dimensions, |search| search.group())
     };
     match &query.result {
-        ResultSpec::Datasets { dataset_type, .. } | ResultSpec::Associations { dataset_type } => of_type(dataset_type),
+        ResultSpec::Datasets { dataset_type, .. } | ResultSpec::Associations { dataset_type } => {
+            of_type(dataset_type)
+        }
         ResultSpec::DataIds { dimensions } | ResultSpec::General { dimensions, .. } => *dimensions,
         ResultSpec::Records { element } => element.universe().conform_dimensions(element.required()),
     }
@@ -357,7 +362,9 @@ fn columns_of(exact: &Exact, into: &mut Vec<ArcStr>) {
         Place::Constant(_) => {}
     };
     match exact {
-        Exact::And(operands) | Exact::Or(operands) => operands.iter().for_each(|operand| columns_of(operand, into)),
+        Exact::And(operands) | Exact::Or(operands) => {
+            operands.iter().for_each(|operand| columns_of(operand, into))
+        }
         Exact::Not(operand) => columns_of(operand, into),
         Exact::Flag(_) => {}
         Exact::Overlap(a, b) => {

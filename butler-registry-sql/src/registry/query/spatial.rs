@@ -19,15 +19,9 @@ use crate::registry::rows::{Strings, batch, is, key, push_key};
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Place {
     /// The region of an element's record, looked up by the values of its required dimensions.
-    Element {
-        element: DimensionElement,
-        keys: Vec<ArcStr>,
-    },
+    Element { element: DimensionElement, keys: Vec<ArcStr> },
     /// A sky pixel, by its number.
-    Pixel {
-        pixels: Pixelization,
-        key: ArcStr,
-    },
+    Pixel { pixels: Pixelization, key: ArcStr },
     /// A region that is the same for all rows.
     Constant(Arc<Region>),
 }
@@ -76,7 +70,10 @@ fn side(expr: &TypedExpr) -> Result<Side> {
         }
         TypedExpr::Field(Field::Record { element, .. }) => Ok(Side::Element(*element)),
         TypedExpr::Literal(Literal::Region(region)) => Ok(Side::Constant(Arc::new(region.decode()?.clone()))),
-        _ => Err(Error::new(ErrorKind::InvalidQuery, "OVERLAPS takes regions of dimensions and constant regions")),
+        _ => Err(Error::new(
+            ErrorKind::InvalidQuery,
+            "OVERLAPS takes regions of dimensions and constant regions",
+        )),
     }
 }
 
@@ -112,7 +109,8 @@ impl Plan {
         let Predicate::Overlaps { left, right } = predicate else { return Ok(()) };
         match (side(left)?, side(right)?) {
             (Side::Element(a), Side::Element(b)) => self.element_with_element(a, b),
-            (Side::Element(element), Side::Constant(region)) | (Side::Constant(region), Side::Element(element)) => {
+            (Side::Element(element), Side::Constant(region))
+            | (Side::Constant(region), Side::Element(element)) => {
                 self.element_with_constant(element, &region)
             }
             (Side::Element(element), Side::Pixel(pixel, _))
@@ -226,9 +224,9 @@ impl Plan {
     /// Keeps rows whose sky pixel is in some ranges.
     fn pixel_in(&mut self, pixel: DimensionElement, ranges: &[Range<u64>]) -> Result<()> {
         let key = self.key(pixel)?;
-        let alternatives = ranges.iter().map(|range| {
-            Scalar::all([key.clone().ge(range.start as i64), key.clone().lt(range.end as i64)])
-        });
+        let alternatives = ranges
+            .iter()
+            .map(|range| Scalar::all([key.clone().ge(range.start as i64), key.clone().lt(range.end as i64)]));
         let condition = Scalar::Or(alternatives.collect());
         self.filter(condition);
         Ok(())
@@ -255,7 +253,9 @@ impl Plan {
         match predicate {
             Predicate::And(operands) => all(operands).map(Scalar::And),
             Predicate::Or(operands) => all(operands).map(Scalar::Or),
-            Predicate::Not(operand) => self.relaxed(operand, !above).map(|inner| Scalar::Not(Box::new(inner))),
+            Predicate::Not(operand) => {
+                self.relaxed(operand, !above).map(|inner| Scalar::Not(Box::new(inner)))
+            }
             _ if above => Ok(Scalar::And(Vec::new())),
             _ => Ok(Scalar::Or(Vec::new())),
         }
@@ -296,13 +296,16 @@ impl Plan {
 }
 
 /// Elements and sky pixels of levels without tables that a query joins, all rows of which satisfy the overlap.
-pub(super) fn pixel_joins(conjuncts: &[Predicate], common: DimensionElement) -> Vec<(DimensionElement, DimensionElement)> {
+pub(super) fn pixel_joins(
+    conjuncts: &[Predicate],
+    common: DimensionElement,
+) -> Vec<(DimensionElement, DimensionElement)> {
     let mut joins = Vec::new();
     for conjunct in conjuncts {
         let Predicate::Overlaps { left, right } = conjunct else { continue };
         if let (Ok(left), Ok(right)) = (side(left), side(right))
-            && let (Side::Element(element), Side::Pixel(pixel, _)) | (Side::Pixel(pixel, _), Side::Element(element)) =
-                (left, right)
+            && let (Side::Element(element), Side::Pixel(pixel, _))
+            | (Side::Pixel(pixel, _), Side::Element(element)) = (left, right)
             && pixel != common
             && !joins.contains(&(element, pixel))
         {
@@ -324,7 +327,8 @@ pub(super) async fn pixel_set(
 ) -> Result<Relation> {
     let pixels: Pixelization = pixel.name().parse()?;
     let names: Vec<ArcStr> = element.required().map(|d| d.name().clone()).collect();
-    let conditions = element.required().filter_map(|d| Some(is(d.name().clone(), fixed.values.get(&d)?.clone())));
+    let conditions =
+        element.required().filter_map(|d| Some(is(d.name().clone(), fixed.values.get(&d)?.clone())));
     let records = element_table(element)
         .scan()
         .filter(Scalar::all(conditions))
