@@ -1,3 +1,20 @@
 //! Registries of the Data Butler on SQLite and PostgreSQL.
 
+mod config;
+mod error;
+mod migrations;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod retry;
 mod schema;
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod stream;
+mod workers;
+
+pub use config::Durability;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresBackend, PostgresConfig};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Journal, SqliteBackend, SqliteConfig};

@@ -13,9 +13,14 @@ mod fragment;
 mod rows;
 mod scalar;
 mod semi;
+mod spec;
+mod transaction;
 
 pub(crate) use block::{Block, Order, Output};
-pub(crate) use builder::{Builder, Query, Upload};
+pub(crate) use builder::{Builder, Query, Statement, Upload};
 pub(crate) use dialect::Dialect;
 pub(crate) use fragment::{Bind, Fragment, quoted};
-pub(crate) use scalar::Expr;
+pub(crate) use rows::{check_batch, last_of_each_key};
+pub(crate) use spec::{check_references, conflicting, same_table};
+pub(crate) use scalar::{Expr, ExprKind, comparison, symbol};
+pub(crate) use transaction::{Session, names, replaced, run_body};

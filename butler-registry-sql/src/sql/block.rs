@@ -133,7 +133,7 @@ impl Builder<'_> {
             .enumerate()
             .map(|(index, (name, ty, nullable))| Output {
                 name,
-                expr: Expr::column(&alias, &ArcStr::from(format!("c{index}")), ty, nullable),
+                expr: Expr::nth(&alias, index, ty, nullable),
             })
             .collect();
         Block { from: vec![source.text(" AS ").text(&alias)], outputs, ..Block::default() }

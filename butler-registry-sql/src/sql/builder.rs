@@ -20,6 +20,9 @@ const LONG: usize = 1 << 16;
 /// Longest path that is counted; cycles would be walked that often.
 const MAX_DEPTH: u32 = 1 << 20;
 
+/// Greatest numbers of rows that are part of a statement, to be tried one after the other.
+const INLINE: [usize; 3] = [512, 32, 1];
+
 /// Rows that must be in a temporary table when the statement runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Upload {
@@ -29,15 +32,52 @@ pub(crate) struct Upload {
     pub(crate) rows: Arc<RowBatch>,
 }
 
+/// A statement, and what it reads from temporary tables.
+#[derive(Clone, Debug)]
+pub(crate) struct Statement {
+    /// The statement.
+    pub(crate) sql: Fragment,
+    /// Its temporary tables.
+    pub(crate) uploads: Vec<Upload>,
+}
+
 /// A statement that evaluates a relation.
 #[derive(Clone, Debug)]
 pub(crate) struct Query {
     /// The statement.
-    pub(crate) sql: Fragment,
+    pub(crate) statement: Statement,
     /// Columns of its result.
     pub(crate) schema: Schema,
-    /// What it reads from temporary tables.
-    pub(crate) uploads: Vec<Upload>,
+}
+
+impl Query {
+    /// The query of a relation.
+    ///
+    /// # Errors
+    /// `Argument` if the relation is unsound.
+    pub(crate) fn new(dialect: &dyn Dialect, relation: &Relation) -> Result<Self> {
+        let schema = relation.schema()?;
+        let statement =
+            Statement::build(dialect, &mut |builder| Ok(builder.block(relation)?.render(builder.dialect)))?;
+        Ok(Self { statement, schema })
+    }
+}
+
+impl Statement {
+    /// Builds a statement, with fewer rows of the caller in it if it would bind too many values.
+    pub(crate) fn build(
+        dialect: &dyn Dialect,
+        build: &mut dyn FnMut(&mut Builder<'_>) -> Result<Fragment>,
+    ) -> Result<Self> {
+        for inline in INLINE {
+            let mut builder = Builder { dialect, inline, uploads: Vec::new(), aliases: 0 };
+            let sql = build(&mut builder)?;
+            if sql.bind_count() <= dialect.max_binds() {
+                return Ok(Self { sql, uploads: builder.uploads });
+            }
+        }
+        Err(Error::new(ErrorKind::Unsupported, "a relation has too many literals for one statement"))
+    }
 }
 
 /// Builds one statement.
@@ -49,19 +89,7 @@ pub(crate) struct Builder<'d> {
     aliases: usize,
 }
 
-impl<'d> Builder<'d> {
-    /// A builder.
-    pub(crate) fn new(dialect: &'d dyn Dialect, inline: usize) -> Self {
-        Self { dialect, inline, uploads: Vec::new(), aliases: 0 }
-    }
-
-    /// The statement of a relation.
-    pub(crate) fn query(mut self, relation: &Relation) -> Result<Query> {
-        let schema = relation.schema()?;
-        let sql = self.block(relation)?.render(self.dialect);
-        Ok(Query { sql, schema, uploads: self.uploads })
-    }
-
+impl Builder<'_> {
     /// A name for a source, new in this statement.
     pub(crate) fn alias(&mut self) -> String {
         self.aliases += 1;
@@ -162,7 +190,12 @@ impl<'d> Builder<'d> {
     }
 
     fn project(&mut self, input: &Relation, columns: &[ProjectColumn]) -> Result<Block> {
-        let mut block = self.block(input)?.unordered();
+        let block = self.block(input)?.unordered();
+        self.project_block(block, columns)
+    }
+
+    /// A block with other outputs.
+    fn project_block(&mut self, mut block: Block, columns: &[ProjectColumn]) -> Result<Block> {
         let mut reads: HashMap<&str, usize> = HashMap::new();
         for column in columns {
             column.value.for_each_column(&mut |name| *reads.entry(name.as_str()).or_default() += 1);
@@ -182,6 +215,13 @@ impl<'d> Builder<'d> {
         };
         block.outputs = columns.iter().map(output).collect::<Result<_>>()?;
         Ok(block)
+    }
+
+    /// The block of a relation, with only some columns.
+    pub(crate) fn select(&mut self, relation: &Relation, names: &[ArcStr]) -> Result<Block> {
+        let block = self.block(relation)?.unordered();
+        let column = |name: &ArcStr| ProjectColumn { name: name.clone(), value: Scalar::Column(name.clone()) };
+        self.project_block(block, &names.iter().map(column).collect::<Vec<_>>())
     }
 
     fn union_all(&mut self, inputs: &[Relation]) -> Result<Block> {

@@ -47,6 +47,9 @@ pub(crate) trait Dialect: Send + Sync {
     /// The first row by `order` of each group of rows that agree in some outputs, of which there is at least one.
     fn first_by(&self, builder: &mut Builder<'_>, block: Block, partition: &[usize], order: Vec<Order>) -> Block;
 
+    /// Greatest number of values bound in one statement.
+    fn max_binds(&self) -> usize;
+
     /// Greatest number of SELECTs in one UNION.
     fn union_limit(&self) -> usize;
 

@@ -1,8 +1,6 @@
 //! Pieces of SQL with the values bound in them, and the statements that they become.
 
-use std::sync::Arc;
-
-use butler_core::backend::{ColumnType, RowBatch, Value};
+use butler_core::backend::{ColumnType, Value};
 
 /// Stands for a bound value in the text of a fragment; no identifier contains it.
 const MARK: char = '\u{1}';
@@ -14,23 +12,9 @@ pub(crate) enum Bind {
     Value(Value),
     /// NULL of a type.
     Null(ColumnType),
-    /// One value of the caller's rows.
-    Cell {
-        /// The rows.
-        rows: Arc<RowBatch>,
-        /// Index of the column.
-        column: usize,
-        /// Index of the row.
-        row: usize,
-    },
     /// A column of the caller's rows, as an array.
     #[cfg(feature = "postgres")]
-    Column {
-        /// The rows.
-        rows: Arc<RowBatch>,
-        /// Index of the column.
-        column: usize,
-    },
+    Array(crate::postgres::ArrayColumn),
 }
 
 /// SQL text with values bound in it.
@@ -110,6 +94,11 @@ impl Fragment {
             .split(MARK)
             .enumerate()
             .map(move |(index, text)| (if index == 0 { None } else { binds.next() }, text))
+    }
+
+    /// The text, with marks for values.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// The text for people, with question marks for values.

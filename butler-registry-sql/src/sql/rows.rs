@@ -1,5 +1,7 @@
 //! Rows of the caller: whether a table, or any database, can take them.
 
+use std::collections::HashMap;
+
 use arcstr::ArcStr;
 use butler_core::backend::{Column, ColumnType, RowBatch, TableSpec, Value};
 use butler_core::{Error, ErrorKind, Result};
@@ -80,15 +82,42 @@ fn check_values(name: &ArcStr, column: &Column) -> Result<()> {
     }
 }
 
-/// Checks one value.
+/// The rows without those whose primary key comes again; none if no key does.
 ///
 /// # Errors
-/// `Argument` for what databases do not keep.
-pub(crate) fn check_value(value: &Value) -> Result<()> {
-    match value {
-        Value::Text(text) if text.contains('\0') => Err(refused("a list", value)),
-        Value::Float(float) if !float.is_finite() => Err(refused("a list", value)),
-        _ => Ok(()),
+/// None that can happen: the rows are copied.
+pub(crate) fn last_of_each_key(table: &TableSpec, rows: &RowBatch) -> Result<Option<RowBatch>> {
+    let position = |name: &ArcStr| rows.names().iter().position(|other| other == name);
+    // Without its key, which is an identity, no row is like another.
+    let Some(key) = table.primary_key.iter().map(position).collect::<Option<Vec<usize>>>() else { return Ok(None) };
+    let mut last = HashMap::with_capacity(rows.len());
+    for row in 0..rows.len() {
+        let mut bytes = Vec::new();
+        key.iter().for_each(|column| push_bytes(&rows.columns()[*column], row, &mut bytes));
+        last.insert(bytes, row);
+    }
+    if last.len() == rows.len() {
+        return Ok(None);
+    }
+    let mut kept: Vec<usize> = last.into_values().collect();
+    kept.sort_unstable();
+    let columns = rows.names().iter().cloned().zip(rows.columns().iter().map(Column::ty));
+    let mut fewer = RowBatch::new(columns);
+    kept.into_iter().try_for_each(|row| fewer.push_row(&rows.row(row)))?;
+    Ok(Some(fewer))
+}
+
+/// Appends bytes that tell a value from every other one.
+fn push_bytes(column: &Column, row: usize, bytes: &mut Vec<u8>) {
+    match column.ty() {
+        ColumnType::Int => bytes.extend(column.int(row).unwrap_or_default().to_le_bytes()),
+        ColumnType::Bool => bytes.push(u8::from(column.bool(row).unwrap_or_default())),
+        ColumnType::Float => bytes.extend((column.float(row).unwrap_or_default() + 0.0).to_bits().to_le_bytes()),
+        ColumnType::Text | ColumnType::Bytes => {
+            let value = column.text(row).map(str::as_bytes).or_else(|| column.bytes(row)).unwrap_or_default();
+            bytes.extend(value.len().to_le_bytes());
+            bytes.extend(value);
+        }
     }
 }
 
@@ -141,5 +170,16 @@ mod tests {
         refuses(&[("b", Text)], &["x\0".into()], "cannot contain NUL");
         refuses(&[("c", Float)], &[f64::INFINITY.into()], "inf is no value");
         refuses(&[("a", Int)], &[1.into()], "'c', which is not given");
+    }
+
+    #[test]
+    fn the_last_row_of_a_key_stays() {
+        let mut rows = RowBatch::new([("b".into(), ColumnType::Text), ("a".into(), ColumnType::Int)]);
+        for (text, key) in [("x", 1), ("y", 2), ("z", 1)] {
+            rows.push_row(&[text.into(), key.into()]).unwrap();
+        }
+        let last = last_of_each_key(&table(), &rows).unwrap().unwrap();
+        assert_eq!(last.rows().collect::<Vec<_>>(), [["y".into(), 2.into()], ["z".into(), Value::from(1)]]);
+        assert!(last_of_each_key(&table(), &last).unwrap().is_none());
     }
 }

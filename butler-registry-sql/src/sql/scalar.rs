@@ -47,6 +47,12 @@ impl Expr {
         Self { sql, ty, nullable, kind: ExprKind::Column(name.clone()) }
     }
 
+    /// A column of a source whose columns are named by position.
+    pub(crate) fn nth(source: &str, index: usize, ty: ColumnType, nullable: bool) -> Self {
+        let name = ArcStr::from(format!("c{index}"));
+        Self { sql: Fragment::sql(format!("{source}.{name}")), ty, nullable, kind: ExprKind::Column(name) }
+    }
+
     /// Whether it costs nothing to evaluate it twice.
     pub(crate) fn is_cheap(&self) -> bool {
         self.kind != ExprKind::Computed
