@@ -12,7 +12,6 @@ mod transaction;
 
 use std::fmt;
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;

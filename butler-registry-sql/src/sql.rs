@@ -20,7 +20,7 @@ pub(crate) use block::{Block, Order, Output};
 pub(crate) use builder::{Builder, Query, Statement, Upload};
 pub(crate) use dialect::Dialect;
 pub(crate) use fragment::{Bind, Fragment, quoted};
-pub(crate) use rows::{check_batch, last_of_each_key};
+pub(crate) use rows::last_of_each_key;
 pub(crate) use spec::{check_references, conflicting, same_table};
 pub(crate) use scalar::{Expr, ExprKind, comparison, symbol};
 pub(crate) use transaction::{Session, names, replaced, run_body};

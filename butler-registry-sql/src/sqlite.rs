@@ -62,7 +62,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// use butler_registry_sql::{SqliteBackend, SqliteConfig};
 ///
 /// # futures::executor::block_on(async {
-/// let backend = SqliteBackend::open(&SqliteConfig::memory())?;
+/// let backend = SqliteBackend::open(&SqliteConfig::temporary())?;
 /// let table: TableRef = TableSpec::new("t", "Numbers").column("a", ColumnType::Int, "A number").primary_key(["a"]).into();
 /// let rows = table.clone();
 /// backend
@@ -78,7 +78,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// # butler_core::Result::Ok(()) }).unwrap();
 /// ```
 pub struct SqliteBackend {
-    place: Option<Place>,
+    place: Place,
     durability: Durability,
     writer: Option<Arc<Writer>>,
     readers: Arc<Workers<Reader>>,
@@ -92,17 +92,10 @@ impl SqliteBackend {
     /// # Errors
     /// `NotFound` if there is no such file, and it is not to be made; `Permission` and the like.
     pub fn open(config: &SqliteConfig) -> Result<Self> {
-        let place = config.path.as_deref().map(|path| Place::find(path, config)).transpose()?;
-        let writer = match &place {
-            Some(place) => place.writable.then(|| Writer::of(place)),
-            None if config.read_only => {
-                let message = "a new database in memory cannot be opened for reading only";
-                return Err(Error::new(ErrorKind::Argument, message));
-            }
-            None => Some(Writer::in_memory()),
-        };
+        let place = Place::find(config)?;
+        let writer = place.writable.then(|| Writer::of(&place));
         let theirs = place.clone();
-        let readers = Workers::new("butler-sqlite-read", READERS, move || Reader::open(theirs.as_ref()));
+        let readers = Workers::new("butler-sqlite-read", READERS, move || Reader::open(&theirs));
         Ok(Self { place, durability: config.durability, writer, readers: Arc::new(readers) })
     }
 
@@ -113,8 +106,8 @@ impl SqliteBackend {
     /// # Errors
     /// `Busy` if others have the database open; `ReadOnly`.
     pub async fn freeze(&self) -> Result<()> {
-        let (Some(writer), Some(_)) = (&self.writer, &self.place) else {
-            return if self.writer.is_some() { Ok(()) } else { Err(read_only()) };
+        let Some(writer) = &self.writer else {
+            return Err(Error::new(ErrorKind::ReadOnly, "the database was opened for reading only"));
         };
         let readers = Arc::clone(&self.readers);
         writer.call(move |state| state.in_turn(|state| freeze(state, &readers))).await
@@ -125,15 +118,8 @@ impl SqliteBackend {
         &self,
         call: impl FnOnce(&mut SqliteSession) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        match (&self.place, &self.writer) {
-            (None, Some(writer)) => writer.call(move |state| call(state.session()?)).await,
-            _ => self.readers.call(move |reader| (reader.session().and_then(call), After::Keep)).await,
-        }
+        self.readers.call(move |reader| (reader.session().and_then(call), After::Keep)).await
     }
-}
-
-fn read_only() -> Error {
-    Error::new(ErrorKind::ReadOnly, "the database was opened for reading only")
 }
 
 fn freeze(state: &mut State, readers: &Workers<Reader>) -> Result<()> {
@@ -185,7 +171,7 @@ impl Backend for SqliteBackend {
         capabilities.read_only = self.writer.is_none();
         capabilities.migrations = true;
         capabilities.exclusion = true;
-        capabilities.persistent = self.place.is_some();
+        capabilities.persistent = self.place.temporary.is_none();
         capabilities
     }
 
@@ -217,29 +203,16 @@ impl Backend for SqliteBackend {
 
     async fn stream(&self, relation: Relation) -> Result<ColumnStream> {
         let running = Running::new(false);
-        match (&self.place, &self.writer) {
-            (None, Some(writer)) => {
-                let (outlet, answer) = outlet(&running, true);
-                let run = move |state: &mut State| {
-                    select(state.session()?, &relation, &running, outlet);
-                    Ok(())
-                };
-                let (_, stream) = futures::join!(writer.call(run), answer);
-                stream
+        // A rollback journal lets nobody write while somebody reads.
+        let (outlet, answer) = outlet(&running, !self.place.write_ahead);
+        self.readers.submit(move |reader| {
+            match reader.and_then(Reader::session) {
+                Ok(session) => select(session, &relation, &running, outlet),
+                Err(error) => outlet.finish(Err(error)),
             }
-            (place, _) => {
-                // A rollback journal lets nobody write while somebody reads.
-                let (outlet, answer) = outlet(&running, place.as_ref().is_some_and(|place| !place.write_ahead));
-                self.readers.submit(move |reader| {
-                    match reader.and_then(Reader::session) {
-                        Ok(session) => select(session, &relation, &running, outlet),
-                        Err(error) => outlet.finish(Err(error)),
-                    }
-                    After::Keep
-                });
-                answer.await
-            }
-        }
+            After::Keep
+        });
+        answer.await
     }
 
     async fn explain(&self, relation: Relation) -> Result<String> {
@@ -250,7 +223,7 @@ impl Backend for SqliteBackend {
 impl fmt::Debug for SqliteBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteBackend")
-            .field("path", &self.place.as_ref().map(|place| &place.path))
+            .field("path", &self.place.path)
             .field("read_only", &self.writer.is_none())
             .field("durability", &self.durability)
             .finish()

@@ -7,7 +7,7 @@ use butler_core::Result;
 use butler_core::backend::{Arithmetic, ColumnType, Comparison, GlobPart, GlobPattern, RowBatch, Value};
 
 use super::array::ArrayColumn;
-use crate::sql::{Bind, Block, Builder, Dialect, Fragment, Order, check_batch, comparison, quoted};
+use crate::sql::{Bind, Block, Builder, Dialect, Fragment, Order, comparison, quoted};
 
 /// Text is ordered by bytes wherever it comes from.
 const C: &str = " COLLATE \"C\"";
@@ -138,7 +138,6 @@ impl Dialect for PostgresDialect {
     }
 
     fn values(&self, builder: &mut Builder<'_>, rows: &Arc<RowBatch>) -> Result<Block> {
-        check_batch(rows)?;
         let columns = rows.names().iter().zip(rows.columns()).map(|(name, column)| {
             let nullable = column.ints().is_none() && (0..column.len()).any(|row| column.is_null(row));
             (name.clone(), column.ty(), nullable)

@@ -12,6 +12,7 @@ use butler_core::{Error, ErrorKind, Result};
 use super::block::{Block, Order, Output};
 use super::dialect::Dialect;
 use super::fragment::{Bind, Fragment};
+use super::rows::check_batch;
 use super::scalar::{Expr, ExprKind, comparison};
 
 /// Length of an expression beyond which it is not substituted for a column.
@@ -140,6 +141,7 @@ impl Builder<'_> {
     }
 
     fn values(&mut self, rows: &Arc<RowBatch>) -> Result<Block> {
+        check_batch(rows)?;
         if rows.len() > 1 {
             return self.dialect.values(self, rows);
         }
@@ -206,7 +208,9 @@ impl Builder<'_> {
             !output.expr.is_cheap()
                 && (reads.get(output.name.as_str()).is_some_and(|n| *n > 1) || output.expr.sql.len() > LONG)
         };
-        if block.distinct || block.outputs.iter().any(repeated) {
+        // A total that is not read would no longer be one row.
+        let total = block.group.as_ref().is_some_and(Vec::is_empty) && reads.is_empty();
+        if block.distinct || total || block.outputs.iter().any(repeated) {
             block = self.nest(&block);
         }
         let output = |column: &ProjectColumn| {

@@ -10,7 +10,7 @@ use butler_core::backend::{
 
 use super::functions;
 use crate::sql::{
-    Bind, Block, Builder, Dialect, Expr, ExprKind, Fragment, Order, Output, Upload, check_batch, quoted, symbol,
+    Bind, Block, Builder, Dialect, Expr, ExprKind, Fragment, Order, Output, Upload, quoted, symbol,
 };
 
 /// The dialect of SQLite.
@@ -98,7 +98,6 @@ impl Dialect for SqliteDialect {
     }
 
     fn values(&self, builder: &mut Builder<'_>, rows: &Arc<RowBatch>) -> Result<Block> {
-        check_batch(rows)?;
         let width = rows.columns().len();
         let source = if rows.len() <= builder.inline && rows.len() * width <= INLINE_VALUES {
             inline_rows(rows)
@@ -121,11 +120,11 @@ impl Dialect for SqliteDialect {
         let key = |index: &usize| block.outputs[*index].expr.sql.clone();
         let mut rank = Fragment::sql("row_number() OVER (PARTITION BY ");
         rank.append(Fragment::join(partition.iter().map(key), ", "));
-        rank.push(" ORDER BY ");
-        rank.append(Fragment::join(
-            order.into_iter().map(|key| key.expr.sql.text(self.direction(key.descending, true))),
-            ", ",
-        ));
+        if !order.is_empty() {
+            rank.push(" ORDER BY ");
+        }
+        let keys = order.into_iter().map(|key| key.expr.sql.text(self.direction(key.descending, true)));
+        rank.append(Fragment::join(keys, ", "));
         rank.push(")");
         let expr = Expr { sql: rank, ty: ColumnType::Int, nullable: false, kind: ExprKind::Computed };
         block.outputs.push(Output { name: ArcStr::new(), expr });
@@ -153,28 +152,28 @@ fn call(function: &str, left: Fragment, right: Fragment) -> Fragment {
     Fragment::sql(function).text("(").then(left).text(", ").then(right).text(")")
 }
 
-/// Rows as part of a statement: as many as a power of two, of which the first are used.
+/// Rows as part of a statement: as many as a power of two, numbered, of which the first are used.
+///
+/// A limit would not do: SQLite may sort by what surrounds it before it counts.
 fn inline_rows(rows: &RowBatch) -> Fragment {
-    let width = rows.columns().len().max(1);
-    let cell = |row: usize, column: usize| match rows.columns().get(column) {
-        None => Fragment::sql("NULL"),
-        Some(column) => Fragment::bind(match column.value(row) {
+    let row = |number: usize| {
+        let row = number.min(rows.len() - 1);
+        let cells = rows.columns().iter().map(|column| match column.value(row) {
             Value::Null => Bind::Null(column.ty()),
             value => Bind::Value(value),
-        }),
+        });
+        let number = Fragment::sql(format!("({number}"));
+        Fragment::join(std::iter::once(number).chain(cells.map(Fragment::bind)), ", ").text(")")
     };
-    let row = |index: usize| {
-        let index = index.min(rows.len() - 1);
-        let cells = (0..width).map(|column| cell(index, column));
-        Fragment::sql("(").then(Fragment::join(cells, ", ")).text(")")
-    };
-    let names = (0..width).map(|column| Fragment::sql(format!("column{} AS c{column}", column + 1)));
+    let mut names: Vec<String> =
+        (0..rows.columns().len()).map(|column| format!("column{} AS c{column}", column + 2)).collect();
+    if names.is_empty() {
+        names.push("column1 AS c0".into());
+    }
     let length = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-    Fragment::sql("(SELECT ")
-        .then(Fragment::join(names, ", "))
-        .text(" FROM (VALUES ")
+    Fragment::sql(format!("(SELECT {} FROM (VALUES ", names.join(", ")))
         .then(Fragment::join((0..rows.len().next_power_of_two()).map(row), ", "))
-        .text(") LIMIT ")
+        .text(") WHERE column1 < ")
         .then(Fragment::bind(Bind::Value(length.into())))
         .text(")")
 }
@@ -261,7 +260,7 @@ mod tests {
         let keys = || Relation::values(keys(3));
         let on = || a().eq(Scalar::column("x"));
         let by_values = sql(&table("t").scan().semi(keys(), on()));
-        assert!(by_values.contains("WHERE (t0.\"a\" IN (SELECT t1.c0 FROM (SELECT column1 AS c0 FROM (VALUES"), "{by_values}");
+        assert!(by_values.contains("WHERE (t0.\"a\" IN (SELECT t1.c0 FROM (SELECT column2 AS c0 FROM (VALUES (0, ?)"), "{by_values}");
         let anti = sql(&table("t").scan().anti(keys(), on()));
         assert!(anti.contains(" IS NOT TRUE)"), "{anti}");
         let other = table("u").scan().rename([("x", "a")]);

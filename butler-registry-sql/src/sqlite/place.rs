@@ -4,16 +4,18 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use butler_core::{Error, ErrorKind, Result};
 use rustix::fs::Access;
+use tempfile::TempDir;
 
 use super::config::{Journal, SqliteConfig};
 use crate::error::Failure;
 
 /// A database file.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub(crate) struct Place {
     /// Its canonical path.
     pub(crate) path: PathBuf,
@@ -23,6 +25,8 @@ pub(crate) struct Place {
     pub(crate) writable: bool,
     /// Whether the journal is a write-ahead log.
     pub(crate) write_ahead: bool,
+    /// The directory of a temporary database, which goes with the last one that knows the place.
+    pub(crate) temporary: Option<Arc<TempDir>>,
 }
 
 /// What changes when somebody writes a database.
@@ -34,11 +38,17 @@ pub(crate) struct Stamp {
 }
 
 impl Place {
-    /// Finds a file, or makes it.
+    /// Finds the file of a configuration, or makes it.
     ///
     /// # Errors
     /// `NotFound` if it is not there and not to be made, and whatever else the file system says.
-    pub(crate) fn find(path: &Path, config: &SqliteConfig) -> Result<Self> {
+    pub(crate) fn find(config: &SqliteConfig) -> Result<Self> {
+        let Some(path) = &config.path else {
+            let temporary =
+                TempDir::with_prefix("butler-").map_err(|error| failure("made", &std::env::temp_dir(), error))?;
+            let config = SqliteConfig::file(temporary.path().join("registry.sqlite3")).create(true);
+            return Ok(Self { temporary: Some(Arc::new(temporary)), ..Self::find(&config)? });
+        };
         if config.create && !config.read_only && !path.exists() {
             // An empty file is an empty database.
             match OpenOptions::new().write(true).create_new(true).open(path) {
@@ -73,6 +83,7 @@ impl Place {
             writable: !config.read_only && may_write(&path) && may_write(directory),
             write_ahead,
             path,
+            temporary: None,
         })
     }
 
@@ -161,14 +172,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a b?#%.sqlite3");
         let config = SqliteConfig::file(&path);
-        assert_eq!(Place::find(&path, &config).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(Place::find(&config).unwrap_err().kind(), ErrorKind::NotFound);
         let read_only = config.clone().create(true).read_only(true);
-        assert_eq!(Place::find(&path, &read_only).unwrap_err().kind(), ErrorKind::NotFound);
-        let place = Place::find(&path, &config.clone().create(true)).unwrap();
+        assert_eq!(Place::find(&read_only).unwrap_err().kind(), ErrorKind::NotFound);
+        let place = Place::find(&config.clone().create(true)).unwrap();
         assert!(place.writable && place.write_ahead);
         assert!(place.url("mode=ro").ends_with("/a%20b%3f%23%25.sqlite3?mode=ro"));
-        assert!(!Place::find(&path, &config.read_only(true)).unwrap().writable);
-        let error = Place::find(directory.path(), &SqliteConfig::file("x")).unwrap_err();
+        assert!(!Place::find(&config.read_only(true)).unwrap().writable);
+        let error = Place::find(&SqliteConfig::file(directory.path())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Argument);
     }
 
@@ -176,7 +187,7 @@ mod tests {
     fn a_stamp_changes_with_the_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("db");
-        let place = Place::find(&path, &SqliteConfig::file(&path).create(true)).unwrap();
+        let place = Place::find(&SqliteConfig::file(&path).create(true)).unwrap();
         let before = place.stamp().unwrap();
         assert_eq!(place.stamp(), Some(before));
         fs::write(place.beside("-wal"), "x").unwrap();

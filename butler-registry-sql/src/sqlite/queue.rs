@@ -86,7 +86,7 @@ mod tests {
     fn turns_are_fair_and_exclusive() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("db");
-        let place = Place::find(&path, &SqliteConfig::file(&path).create(true)).unwrap();
+        let place = Place::find(&SqliteConfig::file(&path).create(true)).unwrap();
         let end = Instant::now() + Duration::from_millis(300);
         let inside = AtomicUsize::new(0);
         let counts: Vec<usize> = std::thread::scope(|scope| {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use butler_core::backend::{ColumnType, Relation, SchemaVersion, TransactionBody};
-use butler_core::{Error, ErrorKind, Result, Retry};
+use butler_core::{Result, Retry};
 use diesel::sqlite::Sqlite;
 use diesel_migrations::EmbeddedMigrations;
 
@@ -17,8 +17,9 @@ const PRAGMAS: &str = "PRAGMA busy_timeout = 60000; PRAGMA temp_store = MEMORY; 
 
 /// A connection that reads.
 pub(crate) struct Reader {
-    place: Place,
+    // Closed before the place of a temporary database goes.
     session: SqliteSession,
+    place: Place,
     /// How the file was, if it is read as one that nobody changes.
     unchanging: Option<Stamp>,
 }
@@ -28,10 +29,9 @@ impl Reader {
     ///
     /// # Errors
     /// As the database says.
-    pub(crate) fn open(place: Option<&Place>) -> Result<Self> {
-        let place = place.ok_or_else(|| Error::new(ErrorKind::Unexpected, "memory has no readers"))?.clone();
-        let (session, unchanging) = open(&place)?;
-        Ok(Self { place, session, unchanging })
+    pub(crate) fn open(place: &Place) -> Result<Self> {
+        let (session, unchanging) = open(place)?;
+        Ok(Self { place: place.clone(), session, unchanging })
     }
 
     /// The connection, opened anew if the file was taken for one that nobody changes, and somebody did.

@@ -256,9 +256,10 @@ impl Session for SqliteSession {
         update_rows(self, table, rows)
     }
 
-    fn lock(&mut self, _: &TableRef, _: Statement, _: Strength) -> Result<()> {
-        // Nobody else writes.
-        Ok(())
+    fn lock(&mut self, table: &TableRef, _: Statement, _: Strength) -> Result<()> {
+        // Nobody else writes. The table must be there all the same.
+        let sql = format!("SELECT 1 FROM {} LIMIT 0", SqliteDialect.table(&table.name));
+        self.rows(Fragment::sql(sql), &[]).map(drop)
     }
 }
 

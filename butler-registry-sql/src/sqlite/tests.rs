@@ -146,7 +146,7 @@ async fn a_panic_is_an_error_of_its_transaction_alone() {
 #[tokio::test]
 async fn streams_are_snapshots_and_hold_nobody_up() {
     let (_directory, config) = file();
-    for config in [config.clone(), config.clone().journal(Journal::Rollback), SqliteConfig::memory()] {
+    for config in [config.clone(), config.clone().journal(Journal::Rollback), SqliteConfig::temporary()] {
         let backend = SqliteBackend::open(&config).unwrap();
         fill(&backend, 50_000).await;
         let sorted = || table().scan().sort(vec![SortKey::ascending("a")]);
@@ -173,7 +173,7 @@ async fn streams_are_snapshots_and_hold_nobody_up() {
 
 #[tokio::test]
 async fn dropping_a_stream_or_its_future_interrupts_it() {
-    let backend = SqliteBackend::open(&SqliteConfig::memory()).unwrap();
+    let backend = SqliteBackend::open(&SqliteConfig::temporary()).unwrap();
     fill(&backend, 3000).await;
     let other = |n: i64| table().scan().rename([(format!("a{n}"), "a"), (format!("b{n}"), "b")]);
     // Takes hours.
@@ -207,10 +207,9 @@ async fn a_frozen_database_is_one_file_until_it_is_written() {
 
 #[tokio::test]
 async fn large_values_are_uploaded_and_forgotten() {
-    for config in [SqliteConfig::memory(), file().1] {
-        let _kept = config.path().map(|path| std::fs::create_dir_all(path.parent().unwrap()));
-        let backend = SqliteBackend::open(&config).unwrap();
-        fill(&backend, 5000).await;
+    let backend = SqliteBackend::open(&SqliteConfig::temporary()).unwrap();
+    fill(&backend, 5000).await;
+    {
         let keys = || Relation::values(rows(1000..9000)).rename([("x", "a"), ("y", "b")]);
         let on = || butler_core::backend::Scalar::column("a").eq(butler_core::backend::Scalar::column("x"));
         for _ in 0..3 {

@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -38,7 +39,10 @@ const BEGIN_ATTEMPTS: usize = 5;
 const APPLICATION_ID: i64 = 0x4254_4c52;
 
 /// Writers of this process.
-static WRITERS: LazyLock<Mutex<HashMap<Place, Weak<Writer>>>> = LazyLock::new(Mutex::default);
+static WRITERS: LazyLock<Mutex<HashMap<Key, Weak<Writer>>>> = LazyLock::new(Mutex::default);
+
+/// What tells a file from others, also from a later one of its name; and the kind of its journal.
+type Key = (PathBuf, (u64, u64), bool);
 
 /// A transaction that somebody waits for.
 pub(crate) struct Request {
@@ -58,7 +62,7 @@ enum Job {
 
 /// The way to the thread that writes a database.
 pub(crate) struct Writer {
-    place: Option<Place>,
+    place: Place,
     jobs: Mutex<Option<Sender<Job>>>,
 }
 
@@ -66,18 +70,14 @@ impl Writer {
     /// The writer of a file in this process.
     pub(crate) fn of(place: &Place) -> Arc<Self> {
         let mut writers = WRITERS.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(writer) = writers.get(place).and_then(Weak::upgrade) {
+        let key = (place.path.clone(), place.identity, place.write_ahead);
+        if let Some(writer) = writers.get(&key).and_then(Weak::upgrade) {
             return writer;
         }
         writers.retain(|_, writer| writer.strong_count() > 0);
-        let writer = Arc::new(Self { place: Some(place.clone()), jobs: Mutex::new(None) });
-        writers.insert(place.clone(), Arc::downgrade(&writer));
+        let writer = Arc::new(Self { place: place.clone(), jobs: Mutex::new(None) });
+        writers.insert(key, Arc::downgrade(&writer));
         writer
-    }
-
-    /// The writer of a new database in memory.
-    pub(crate) fn in_memory() -> Arc<Self> {
-        Arc::new(Self { place: None, jobs: Mutex::new(None) })
     }
 
     fn submit(&self, job: Job) -> Result<()> {
@@ -127,7 +127,7 @@ impl Writer {
 
 /// What the thread owns.
 pub(crate) struct State {
-    place: Option<Place>,
+    place: Place,
     queue: Option<Queue>,
     session: Option<SqliteSession>,
     synchronous: Option<Durability>,
@@ -176,17 +176,15 @@ impl State {
             Some(session) => session,
             None => {
                 self.synchronous = None;
-                open(self.place.as_ref())?
+                open(&self.place)?
             }
         };
         Ok(self.session.insert(session))
     }
 
-    /// Closes the connection to a file.
+    /// Closes the connection.
     pub(crate) fn close(&mut self) {
-        if self.place.is_some() {
-            self.session = None;
-        }
+        self.session = None;
     }
 
     /// Runs something while no other process writes.
@@ -194,17 +192,16 @@ impl State {
     /// # Errors
     /// Those of the call, and of waiting for a turn.
     pub(crate) fn in_turn<T>(&mut self, call: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        let queue = match (self.queue.take(), &self.place) {
-            (None, Some(place)) => Some(Queue::open(place)?),
-            (queue, _) => queue,
+        let queue = match self.queue.take() {
+            Some(queue) => queue,
+            None => Queue::open(&self.place)?,
         };
-        let turn = queue.as_ref().map(Queue::enter).transpose();
-        let result = turn.and_then(|turn| {
+        let result = queue.enter().and_then(|turn| {
             let result = call(self);
             drop(turn);
             result
         });
-        self.queue = queue;
+        self.queue = Some(queue);
         result
     }
 
@@ -367,11 +364,10 @@ impl Request {
 }
 
 /// Opens the connection that writes.
-fn open(place: Option<&Place>) -> Result<SqliteSession> {
+fn open(place: &Place) -> Result<SqliteSession> {
     const PRAGMAS: &str = "PRAGMA busy_timeout = 60000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
                            PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000; \
                            PRAGMA journal_size_limit = 67108864";
-    let Some(place) = place else { return SqliteSession::open(":memory:", PRAGMAS) };
     let mut session = SqliteSession::open(&place.url("mode=rw"), PRAGMAS)?;
     match session.text(if place.write_ahead { "PRAGMA journal_mode = WAL" } else { "PRAGMA journal_mode = DELETE" }) {
         // Others have it open with another kind of journal: it stays as it is.
