@@ -21,7 +21,9 @@ impl Scope<'_> {
         let region = match upper.as_str() {
             "GLOB" => return self.glob(args, span).map(Value::Predicate),
             "UUID" => {
-                return self.uuid(args, span).map(|uuid| Value::Expr(TypedExpr::Literal(Literal::Uuid(uuid))));
+                return self
+                    .uuid(args, span)
+                    .map(|uuid| Value::Expr(TypedExpr::Literal(Literal::Uuid(uuid))));
             }
             "POINT" => self.point(args, span)?,
             "CIRCLE" => self.circle(args, span)?,
