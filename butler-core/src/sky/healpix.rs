@@ -1,0 +1,231 @@
+//! Hierarchical Equal Area isoLatitude Pixelisation in the nested scheme.
+//!
+//! Formulae are those of Górski et al. 2005 (ApJ 622, 759). The sphere is divided
+//! into twelve faces: 0 to 3 around the north pole, 4 to 7 on the equator, 8 to 11
+//! around the south pole. On each face `x` runs to the north-east and `y` to the
+//! north-west. An index has the face and then one bit of `y` and one of `x` for
+//! each level.
+
+mod cover;
+mod shape;
+
+use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, TAU};
+
+use super::vector::{UnitVector, Vector};
+
+pub(super) use cover::cover;
+
+/// Rings between the north pole and the southern corner of each face, in units of nside.
+const SOUTHERN_CORNER: [i8; 12] = [2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4];
+/// Longitude of the middle of each face in units of 45°.
+const MIDDLE: [i8; 12] = [1, 3, 5, 7, 0, 2, 4, 6, 1, 3, 5, 7];
+
+/// Place of a pixel on a face.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Cell {
+    face: u8,
+    x: u32,
+    y: u32,
+}
+
+impl Cell {
+    fn of_index(level: u8, index: u64) -> Self {
+        let face = (index >> (2 * level)) as u8;
+        let within = index & ((1 << (2 * level)) - 1);
+        Self { face, x: even_bits(within), y: even_bits(within >> 1) }
+    }
+
+    fn index(self, level: u8) -> u64 {
+        (u64::from(self.face) << (2 * level)) | spread_bits(self.x) | (spread_bits(self.y) << 1)
+    }
+
+    /// The four parts of a cell, in order of their index.
+    fn children(self) -> [Self; 4] {
+        let Self { face, x, y } = self;
+        [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(dx, dy)| Self { face, x: 2 * x + dx, y: 2 * y + dy })
+    }
+
+    fn center(self, level: u8) -> UnitVector {
+        let side = f64::from(1_u32 << level);
+        point(self.face, (f64::from(self.x) + 0.5) / side, (f64::from(self.y) + 0.5) / side)
+    }
+
+    /// Neighbour in a direction, each of which is -1, 0 or 1; nothing at the eight corners where only
+    /// three faces meet.
+    fn neighbour(self, level: u8, dx: i8, dy: i8) -> Option<Self> {
+        let side = 1_i64 << level;
+        let (x, y) = (i64::from(self.x) + i64::from(dx), i64::from(self.y) + i64::from(dy));
+        let step = |v: i64| if v < 0 { -1 } else { i8::from(v >= side) };
+        let (face, turn) = neighbouring_face(self.face, step(x), step(y))?;
+        let (x, y) = (x.rem_euclid(side) as u32, y.rem_euclid(side) as u32);
+        let far = |v: u32| (side - 1) as u32 - v;
+        let (x, y) = match turn {
+            Turn::None => (x, y),
+            Turn::AcrossX => (y, far(x)),
+            Turn::AcrossY => (far(y), x),
+            Turn::Half => (far(x), far(y)),
+        };
+        Some(Self { face, x, y })
+    }
+}
+
+/// How coordinates turn on the way from one face to another: by 90° between two faces at the same
+/// pole, by 180° between opposite ones.
+#[derive(Clone, Copy)]
+enum Turn {
+    None,
+    AcrossX,
+    AcrossY,
+    Half,
+}
+
+/// Face beyond an edge or a corner of another one.
+fn neighbouring_face(face: u8, dx: i8, dy: i8) -> Option<(u8, Turn)> {
+    let (east, west, across) = ((face + 1) % 4, (face + 3) % 4, (face + 2) % 4);
+    let here = face % 4;
+    let plain = |face| Some((face, Turn::None));
+    match (face / 4, dx, dy) {
+        (_, 0, 0) => plain(face),
+        // Around the north pole.
+        (0, 1, 0) => Some((east, Turn::AcrossX)),
+        (0, 0, 1) => Some((west, Turn::AcrossY)),
+        (0, 1, 1) => Some((across, Turn::Half)),
+        (0, -1, 0) => plain(4 + here),
+        (0, 0, -1) => plain(4 + east),
+        (0, -1, -1) => plain(8 + here),
+        // On the equator.
+        (1, 1, 0) => plain(here),
+        (1, 0, 1) => plain(west),
+        (1, -1, 0) => plain(8 + west),
+        (1, 0, -1) => plain(8 + here),
+        (1, 1, -1) => plain(4 + east),
+        (1, -1, 1) => plain(4 + west),
+        // Around the south pole.
+        (2, -1, 0) => Some((8 + west, Turn::AcrossX)),
+        (2, 0, -1) => Some((8 + east, Turn::AcrossY)),
+        (2, -1, -1) => Some((8 + across, Turn::Half)),
+        (2, 1, 0) => plain(4 + east),
+        (2, 0, 1) => plain(4 + here),
+        (2, 1, 1) => plain(here),
+        _ => None,
+    }
+}
+
+/// Point on a face; `x` and `y` are within [0, 1].
+fn point(face: u8, x: f64, y: f64) -> UnitVector {
+    let face = usize::from(face);
+    // Distance from the north pole, growing from 0 to 4.
+    let ring = f64::from(SOUTHERN_CORNER[face]) - x - y;
+    let (z, sin, width) = if ring < 1.0 {
+        let cap = ring * ring / 3.0;
+        (1.0 - cap, (cap * (2.0 - cap)).sqrt(), ring)
+    } else if ring > 3.0 {
+        let cap = (4.0 - ring) * (4.0 - ring) / 3.0;
+        (cap - 1.0, (cap * (2.0 - cap)).sqrt(), 4.0 - ring)
+    } else {
+        let z = (2.0 - ring) * 2.0 / 3.0;
+        (z, ((1.0 - z) * (1.0 + z)).sqrt(), 1.0)
+    };
+    let lon = if width < 1e-15 { 0.0 } else { FRAC_PI_4 * (f64::from(MIDDLE[face]) * width + x - y) / width };
+    UnitVector::from_normalized(Vector::new(sin * lon.cos(), sin * lon.sin(), z))
+}
+
+/// Index of the pixel of a level that a point belongs to.
+pub(super) fn index(level: u8, point: UnitVector) -> u64 {
+    let (x, y, z) = (point.x(), point.y(), point.z());
+    let side = f64::from(1_u32 << level);
+    // Longitude in units of 90° within [0, 4).
+    let lon = if x == 0.0 && y == 0.0 { 0.0 } else { y.atan2(x).rem_euclid(TAU) / FRAC_PI_2 };
+    let lon = if lon >= 4.0 { 0.0 } else { lon };
+    let cell = if z.abs() <= 2.0 / 3.0 {
+        equatorial_cell(level, side * (0.5 + lon), side * z * 0.75)
+    } else {
+        let quarter = lon.floor();
+        // √(3 (1 - |z|)), without cancellation near the pole.
+        let ring = if z.abs() < 0.99 {
+            (3.0 * (1.0 - z.abs())).sqrt()
+        } else {
+            (x * x + y * y).sqrt() / ((1.0 + z.abs()) / 3.0).sqrt()
+        };
+        polar_cell(level, quarter, lon - quarter, side * ring, z > 0.0)
+    };
+    cell.index(level)
+}
+
+fn equatorial_cell(level: u8, lon: f64, height: f64) -> Cell {
+    // Lines that ascend and descend to the east.
+    let (ascending, descending) = ((lon - height) as u64, (lon + height) as u64);
+    let (face_a, face_d) = (ascending >> level, descending >> level);
+    let face = match face_a.cmp(&face_d) {
+        std::cmp::Ordering::Equal => face_a | 4,
+        std::cmp::Ordering::Less => face_a,
+        std::cmp::Ordering::Greater => face_d + 8,
+    };
+    let mask = (1_u64 << level) - 1;
+    Cell { face: face as u8, x: (descending & mask) as u32, y: (mask - (ascending & mask)) as u32 }
+}
+
+fn polar_cell(level: u8, quarter: f64, lon: f64, ring: f64, north: bool) -> Cell {
+    let last = (1_u32 << level) - 1;
+    let east = ((lon * ring) as u32).min(last);
+    let west = (((1.0 - lon) * ring) as u32).min(last);
+    let quarter = quarter as u8;
+    if north {
+        Cell { face: quarter, x: last - west, y: last - east }
+    } else {
+        Cell { face: quarter + 8, x: east, y: west }
+    }
+}
+
+/// Points on the boundary of a pixel, four on each edge.
+///
+/// They go from the northern corner by the western, southern and eastern one.
+pub(super) fn boundary(level: u8, index: u64) -> [UnitVector; 16] {
+    let cell = Cell::of_index(level, index);
+    std::array::from_fn(|number| {
+        let along = (number % 4) as f64 / 4.0;
+        let (x, y) = match number / 4 {
+            0 => (1.0 - along, 1.0),
+            1 => (0.0, 1.0 - along),
+            2 => (along, 0.0),
+            _ => (1.0, along),
+        };
+        let side = f64::from(1_u32 << level);
+        point(cell.face, (f64::from(cell.x) + x) / side, (f64::from(cell.y) + y) / side)
+    })
+}
+
+/// Largest angle between the centre and a corner of any pixel of a level, in radians.
+///
+/// It is reached by pixels whose western or eastern corner is where polar and
+/// equatorial faces meet.
+fn max_radius(level: u8) -> f64 {
+    let side = f64::from(1_u32 << level);
+    let spherical = |z: f64, lon: f64| {
+        let sin = ((1.0 - z) * (1.0 + z)).sqrt();
+        UnitVector::from_normalized(Vector::new(sin * lon.cos(), sin * lon.sin(), z))
+    };
+    let shrunk = 1.0 - 1.0 / side;
+    let center = spherical(2.0 / 3.0, FRAC_PI_4 / side);
+    center.angle_to(spherical(1.0 - shrunk * shrunk / 3.0, 0.0))
+}
+
+/// Bits of a number at the even places of another one.
+fn spread_bits(value: u32) -> u64 {
+    let mut v = u64::from(value);
+    v = (v | (v << 16)) & 0x0000_ffff_0000_ffff;
+    v = (v | (v << 8)) & 0x00ff_00ff_00ff_00ff;
+    v = (v | (v << 4)) & 0x0f0f_0f0f_0f0f_0f0f;
+    v = (v | (v << 2)) & 0x3333_3333_3333_3333;
+    (v | (v << 1)) & 0x5555_5555_5555_5555
+}
+
+/// Number whose bits are at the even places of another one.
+fn even_bits(value: u64) -> u32 {
+    let mut v = value & 0x5555_5555_5555_5555;
+    v = (v | (v >> 1)) & 0x3333_3333_3333_3333;
+    v = (v | (v >> 2)) & 0x0f0f_0f0f_0f0f_0f0f;
+    v = (v | (v >> 4)) & 0x00ff_00ff_00ff_00ff;
+    v = (v | (v >> 8)) & 0x0000_ffff_0000_ffff;
+    (v | (v >> 16)) as u32
+}
