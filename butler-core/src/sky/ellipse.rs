@@ -187,6 +187,9 @@ impl Ellipse {
     /// Whether a point is in the ellipse or on its boundary.
     #[must_use]
     pub fn contains(&self, point: UnitVector) -> bool {
+        if self.is_full() {
+            return true;
+        }
         let center = self.center().vector();
         let point_dot_center = point.vector().dot(center);
         // Near the centre and its opposite only the difference to them is rotated, which is more accurate.

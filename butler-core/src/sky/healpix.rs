@@ -9,8 +9,9 @@
 mod cover;
 mod shape;
 
-use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, TAU};
+use std::f64::consts::{FRAC_2_PI, FRAC_PI_2, FRAC_PI_4};
 
+use super::angle::{DEGREES_PER_RADIAN, RADIANS_PER_DEGREE};
 use super::vector::{UnitVector, Vector};
 
 pub(super) use cover::cover;
@@ -45,9 +46,22 @@ impl Cell {
         [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(dx, dy)| Self { face, x: 2 * x + dx, y: 2 * y + dy })
     }
 
-    fn center(self, level: u8) -> UnitVector {
+    /// Place within a cell; `x` and `y` are within [0, 1].
+    fn location(self, level: u8, x: f64, y: f64) -> Location {
         let side = f64::from(1_u32 << level);
-        point(self.face, (f64::from(self.x) + 0.5) / side, (f64::from(self.y) + 0.5) / side)
+        Location::on_face(self.face, (f64::from(self.x) + x) / side, (f64::from(self.y) + y) / side)
+    }
+
+    fn center(self, level: u8) -> UnitVector {
+        self.location(level, 0.5, 0.5).vector()
+    }
+
+    /// Corners: north, west, south, east.
+    fn corners(self, level: u8) -> [UnitVector; 4] {
+        [(1.0, 1.0), (0.0, 1.0), (0.0, 0.0), (1.0, 0.0)].map(|(x, y)| {
+            let place = self.location(level, x, y);
+            UnitVector::from_radians(place.lon, FRAC_PI_2 - place.colatitude())
+        })
     }
 
     /// Neighbour in a direction, each of which is -1, 0 or 1; nothing at the eight corners where only
@@ -111,43 +125,69 @@ fn neighbouring_face(face: u8, dx: i8, dy: i8) -> Option<(u8, Turn)> {
     }
 }
 
-/// Point on a face; `x` and `y` are within [0, 1].
-fn point(face: u8, x: f64, y: f64) -> UnitVector {
-    let face = usize::from(face);
-    // Distance from the north pole, growing from 0 to 4.
-    let ring = f64::from(SOUTHERN_CORNER[face]) - x - y;
-    let (z, sin, width) = if ring < 1.0 {
-        let cap = ring * ring / 3.0;
-        (1.0 - cap, (cap * (2.0 - cap)).sqrt(), ring)
-    } else if ring > 3.0 {
-        let cap = (4.0 - ring) * (4.0 - ring) / 3.0;
-        (cap - 1.0, (cap * (2.0 - cap)).sqrt(), 4.0 - ring)
-    } else {
-        let z = (2.0 - ring) * 2.0 / 3.0;
-        (z, ((1.0 - z) * (1.0 + z)).sqrt(), 1.0)
-    };
-    let lon = if width < 1e-15 { 0.0 } else { FRAC_PI_4 * (f64::from(MIDDLE[face]) * width + x - y) / width };
-    UnitVector::from_normalized(Vector::new(sin * lon.cos(), sin * lon.sin(), z))
+/// Place on the sphere, as cylindrical coordinates.
+struct Location {
+    z: f64,
+    /// Distance from the axis.
+    sin: f64,
+    /// Longitude in radians within [0, 2π).
+    lon: f64,
+}
+
+impl Location {
+    /// Place on a face; `x` and `y` are within [0, 1].
+    fn on_face(face: u8, x: f64, y: f64) -> Self {
+        let face = usize::from(face);
+        // Distance from the north pole, growing from 0 to 4.
+        let ring = f64::from(SOUTHERN_CORNER[face]) - x - y;
+        let polar = |width: f64, sign: f64| {
+            let cap = width * width / 3.0;
+            (sign * (1.0 - cap), (cap * (2.0 - cap)).sqrt(), width)
+        };
+        let (z, sin, width) = if ring < 1.0 {
+            polar(ring, 1.0)
+        } else if ring > 3.0 {
+            polar(4.0 - ring, -1.0)
+        } else {
+            let z = (2.0 - ring) * 2.0 / 3.0;
+            (z, ((1.0 - z) * (1.0 + z)).sqrt(), 1.0)
+        };
+        let eastward = f64::from(MIDDLE[face]) * width + x - y;
+        let eastward = if eastward < 0.0 { eastward + 8.0 } else { eastward };
+        let lon = if width < 1e-15 { 0.0 } else { (FRAC_PI_4 * eastward) / width };
+        Self { z, sin, lon }
+    }
+
+    fn vector(&self) -> UnitVector {
+        UnitVector::from_normalized(Vector::new(self.sin * self.lon.cos(), self.sin * self.lon.sin(), self.z))
+    }
+
+    /// Angle from the north pole in radians.
+    fn colatitude(&self) -> f64 {
+        if self.z.abs() > 0.99 { self.sin.atan2(self.z) } else { self.z.acos() }
+    }
 }
 
 /// Index of the pixel of a level that a point belongs to.
 pub(super) fn index(level: u8, point: UnitVector) -> u64 {
-    let (x, y, z) = (point.x(), point.y(), point.z());
+    let shrink = 1.0 / point.vector().norm();
+    let (x, y, z) = (point.x(), point.y(), point.z() * shrink);
     let side = f64::from(1_u32 << level);
     // Longitude in units of 90° within [0, 4).
-    let lon = if x == 0.0 && y == 0.0 { 0.0 } else { y.atan2(x).rem_euclid(TAU) / FRAC_PI_2 };
+    let lon = if x == 0.0 && y == 0.0 { 0.0 } else { y.atan2(x) * FRAC_2_PI };
+    let lon = if lon < 0.0 { lon + 4.0 } else { lon };
     let lon = if lon >= 4.0 { 0.0 } else { lon };
     let cell = if z.abs() <= 2.0 / 3.0 {
         equatorial_cell(level, side * (0.5 + lon), side * z * 0.75)
     } else {
         let quarter = lon.floor();
         // √(3 (1 - |z|)), without cancellation near the pole.
-        let ring = if z.abs() < 0.99 {
-            (3.0 * (1.0 - z.abs())).sqrt()
+        let ring = if z.abs() <= 0.99 {
+            side * (3.0 * (1.0 - z.abs())).sqrt()
         } else {
-            (x * x + y * y).sqrt() / ((1.0 + z.abs()) / 3.0).sqrt()
+            side * ((x * x + y * y).sqrt() * shrink) / ((1.0 + z.abs()) / 3.0).sqrt()
         };
-        polar_cell(level, quarter, lon - quarter, side * ring, z > 0.0)
+        polar_cell(level, quarter, lon - quarter, ring, z > 0.0)
     };
     cell.index(level)
 }
@@ -180,6 +220,8 @@ fn polar_cell(level: u8, quarter: f64, lon: f64, ring: f64, north: bool) -> Cell
 /// Points on the boundary of a pixel, four on each edge.
 ///
 /// They go from the northern corner by the western, southern and eastern one.
+/// Angles go by way of degrees, as in the reference: where edges are meridians,
+/// rounding decides which points are vertices of the hull.
 pub(super) fn boundary(level: u8, index: u64) -> [UnitVector; 16] {
     let cell = Cell::of_index(level, index);
     std::array::from_fn(|number| {
@@ -190,8 +232,13 @@ pub(super) fn boundary(level: u8, index: u64) -> [UnitVector; 16] {
             2 => (along, 0.0),
             _ => (1.0, along),
         };
-        let side = f64::from(1_u32 << level);
-        point(cell.face, (f64::from(cell.x) + x) / side, (f64::from(cell.y) + y) / side)
+        let place = cell.location(level, x, y);
+        let lon = place.lon * DEGREES_PER_RADIAN % 360.0 * RADIANS_PER_DEGREE;
+        let lat = (FRAC_PI_2 - place.colatitude()) * DEGREES_PER_RADIAN * RADIANS_PER_DEGREE;
+        let colatitude = FRAC_PI_2 - lat;
+        let sin = colatitude.sin();
+        let vector = Vector::new(sin * lon.cos(), sin * lon.sin(), colatitude.cos());
+        UnitVector::from_direction(vector).unwrap_or(UnitVector::Z)
     })
 }
 
@@ -201,13 +248,9 @@ pub(super) fn boundary(level: u8, index: u64) -> [UnitVector; 16] {
 /// equatorial faces meet.
 fn max_radius(level: u8) -> f64 {
     let side = f64::from(1_u32 << level);
-    let spherical = |z: f64, lon: f64| {
-        let sin = ((1.0 - z) * (1.0 + z)).sqrt();
-        UnitVector::from_normalized(Vector::new(sin * lon.cos(), sin * lon.sin(), z))
-    };
+    let place = |z: f64, lon: f64| Location { z, sin: ((1.0 - z) * (1.0 + z)).sqrt(), lon }.vector();
     let shrunk = 1.0 - 1.0 / side;
-    let center = spherical(2.0 / 3.0, FRAC_PI_4 / side);
-    center.angle_to(spherical(1.0 - shrunk * shrunk / 3.0, 0.0))
+    place(2.0 / 3.0, FRAC_PI_4 / side).angle_to(place(1.0 - shrunk * shrunk / 3.0, 0.0))
 }
 
 /// Bits of a number at the even places of another one.

@@ -107,7 +107,17 @@ fn polygon(numbers: &[f64]) -> Result<Region> {
     Ok(ConvexPolygon::convex_hull(&points.collect::<Result<Vec<_>>>()?)?.into())
 }
 
-/// Shortest decimal text that reads back as the same number.
+/// Shortest decimal text that reads back as the same number, in the form that Python gives it.
 fn float(value: f64) -> String {
-    format!("{value:?}")
+    if value.is_nan() {
+        return "nan".to_owned();
+    }
+    let text = format!("{value:?}");
+    match text.split_once('e') {
+        Some((digits, exponent)) => {
+            let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+            format!("{digits}e{sign}{exponent:0>2}")
+        }
+        None => text,
+    }
 }

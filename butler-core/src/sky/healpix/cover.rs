@@ -9,9 +9,8 @@
 use super::super::pixelization::Cover;
 use super::super::range_set::RangeSet;
 use super::super::region::Region;
-use super::super::vector::UnitVector;
 use super::shape::{Shape, Side};
-use super::{Cell, point};
+use super::Cell;
 
 /// How many levels fine pixels are further down.
 const FINE: u8 = 4;
@@ -68,23 +67,17 @@ impl Search<'_> {
     fn interior(&mut self, cell: Cell, level: u8) {
         match self.shape.side(cell.center(level), level) {
             Side::Outside => {}
-            Side::Inside if !matches!(self.region, Region::Ellipse(_)) => self.add_block(cell, level),
+            Side::Inside if self.shape.is_exact() => self.add_block(cell, level),
             Side::Inside | Side::Unclear if level < self.level => {
                 cell.children().into_iter().for_each(|child| self.interior(child, level + 1));
             }
             Side::Inside | Side::Unclear => {
-                if corners(cell, level).into_iter().all(|corner| self.region.contains(corner)) {
+                if cell.corners(level).into_iter().all(|corner| self.region.contains(corner)) {
                     self.found.push(cell.index(level));
                 }
             }
         }
     }
-}
-
-fn corners(cell: Cell, level: u8) -> [UnitVector; 4] {
-    let side = f64::from(1_u32 << level);
-    [(1, 1), (0, 1), (0, 0), (1, 0)]
-        .map(|(dx, dy)| point(cell.face, f64::from(cell.x + dx) / side, f64::from(cell.y + dy) / side))
 }
 
 /// Look at one pixel, by its fine pixels.

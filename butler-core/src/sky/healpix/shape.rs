@@ -3,11 +3,12 @@
 use std::f64::consts::{FRAC_PI_2, PI};
 
 use super::super::chord::squared_chord_of;
+use super::super::circle::Circle;
 use super::super::interval::LonInterval;
 use super::super::polygon::ConvexPolygon;
 use super::super::region::Region;
 use super::super::skybox::SkyBox;
-use super::super::vector::{UnitVector, Vector};
+use super::super::vector::UnitVector;
 use super::max_radius;
 
 /// How a pixel lies to a shape, as far as the distance to its centre says.
@@ -24,6 +25,8 @@ pub(super) enum Side {
 /// each edge.
 pub(super) struct Shape {
     parts: Vec<Vec<Disc>>,
+    /// Whether the shape is the region itself, not just around it.
+    is_exact: bool,
 }
 
 struct Disc {
@@ -36,27 +39,30 @@ struct Disc {
 impl Shape {
     /// Shape of a region that is no compound, for pixels up to a level.
     ///
-    /// An ellipse becomes its bounding circle. So does a polygon with a corner of
-    /// 180° or a notch, up to rounding: its half-spheres would not say where it is.
+    /// An ellipse becomes its bounding circle, and so does a polygon with a straight
+    /// corner: its half-spheres would be too inexact.
     pub(super) fn of_region(region: &Region, max_level: u8) -> Self {
-        let parts = match region {
-            Region::Circle(circle) if circle.is_empty() => vec![],
-            Region::Circle(circle) => vec![vec![(circle.center(), circle.opening())]],
-            Region::Box(skybox) => discs_of_box(skybox),
-            Region::Polygon(polygon) => vec![discs_of_polygon(polygon)],
-            Region::Ellipse(ellipse) if ellipse.is_empty() => vec![],
-            Region::Ellipse(ellipse) => {
-                let circle = ellipse.bounding_circle();
-                vec![vec![(circle.center(), circle.opening())]]
-            }
-            Region::Compound(_) => vec![],
+        let (parts, is_exact) = match region {
+            Region::Circle(circle) => (discs_of_circle(circle), true),
+            Region::Box(skybox) => (discs_of_box(skybox), true),
+            Region::Polygon(polygon) => match discs_of_polygon(polygon) {
+                Some(discs) => (vec![discs], true),
+                None => (discs_of_circle(&polygon.bounding_circle()), false),
+            },
+            Region::Ellipse(ellipse) => (discs_of_circle(&ellipse.bounding_circle()), false),
+            Region::Compound(_) => (vec![], true),
         };
         let radii: Vec<_> = (0..=max_level).map(max_radius).collect();
         let disc = |(center, opening): (UnitVector, f64)| {
             let limit = |radius: &f64| (squared_chord_of(opening - radius), chord_beyond(opening + radius));
             Disc { center, limits: radii.iter().map(limit).collect() }
         };
-        Self { parts: parts.into_iter().map(|part| part.into_iter().map(disc).collect()).collect() }
+        Self { parts: parts.into_iter().map(|part| part.into_iter().map(disc).collect()).collect(), is_exact }
+    }
+
+    /// Whether a pixel inside the shape is inside the region.
+    pub(super) fn is_exact(&self) -> bool {
+        self.is_exact
     }
 
     /// How the pixel of a level with some centre lies to the shape.
@@ -82,6 +88,10 @@ fn chord_beyond(angle: f64) -> f64 {
     if angle >= PI { f64::INFINITY } else { squared_chord_of(angle) }
 }
 
+fn discs_of_circle(circle: &Circle) -> Vec<Vec<(UnitVector, f64)>> {
+    if circle.is_empty() { vec![] } else { vec![vec![(circle.center(), circle.opening())]] }
+}
+
 fn discs_of_box(skybox: &SkyBox) -> Vec<Vec<(UnitVector, f64)>> {
     if skybox.is_empty() {
         return vec![];
@@ -99,33 +109,33 @@ fn discs_of_box(skybox: &SkyBox) -> Vec<Vec<(UnitVector, f64)>> {
         vec![LonInterval { a: lon.a, b: middle }, LonInterval { a: middle, b: lon.b }]
     };
     let discs_of_slice = |slice: LonInterval| {
-        let east_of = |lon: f64| Vector::new(-lon.sin(), lon.cos(), 0.0);
-        let west = (UnitVector::from_normalized(east_of(slice.a)), FRAC_PI_2);
-        let east = (UnitVector::from_normalized(-east_of(slice.b)), FRAC_PI_2);
-        parallels.into_iter().chain([west, east]).collect()
+        let half = |lon: f64| (UnitVector::from_radians(lon, 0.0), FRAC_PI_2);
+        // East of one bound, west of the other; around the middle, because near the opposite meridian
+        // both bounds are near.
+        let bounds = [half(slice.a + FRAC_PI_2), half(slice.b - FRAC_PI_2), half(slice.center())];
+        parallels.into_iter().chain(bounds).collect()
     };
     slices.into_iter().map(discs_of_slice).collect()
 }
 
 /// A half-sphere for each edge, and the smallest circle around the vertices, which cuts off what the
 /// half-spheres leave beyond sharp corners.
-fn discs_of_polygon(polygon: &ConvexPolygon) -> Vec<(UnitVector, f64)> {
+///
+/// Nothing if a corner is straight or hollow, up to rounding.
+fn discs_of_polygon(polygon: &ConvexPolygon) -> Option<Vec<(UnitVector, f64)>> {
     const DEGENERATE: f64 = 1e-10;
     let vertices = polygon.vertices();
     let mut discs = Vec::with_capacity(vertices.len() + 1);
     for (number, &vertex) in vertices.iter().enumerate() {
         let after = |steps: usize| vertices[(number + steps) % vertices.len()];
-        let pole = UnitVector::from_direction(vertex.vector().cross(after(1).vector()));
-        match pole {
-            Some(pole) if pole.dot(after(2)) > DEGENERATE => discs.push((pole, FRAC_PI_2)),
-            _ => {
-                let circle = polygon.bounding_circle();
-                return vec![(circle.center(), circle.opening())];
-            }
+        let pole = UnitVector::from_direction(vertex.vector().cross(after(1).vector()))?;
+        if pole.dot(after(2)) <= DEGENERATE {
+            return None;
         }
+        discs.push((pole, FRAC_PI_2));
     }
     discs.push(smallest_circle(vertices));
-    discs
+    Some(discs)
 }
 
 /// Smallest circle around points of a hemisphere, after Welzl (1991).
