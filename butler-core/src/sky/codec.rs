@@ -275,6 +275,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     use super::*;
 
@@ -374,6 +375,10 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig {
+            rng_seed: RngSeed::Fixed(7), failure_persistence: None, ..ProptestConfig::default()
+        })]
+
         #[test]
         fn decode_never_panics(kind in prop::sample::select(b"bceipux".to_vec()), body: Vec<u8>) {
             if let Ok(region) = Region::decode(&[&[kind], &body[..]].concat()) {

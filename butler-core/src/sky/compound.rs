@@ -155,27 +155,75 @@ impl CompoundRegion {
     /// That operands overlap a region one by one does not say that their intersection does.
     fn intersection_overlaps(&self, other: &Region) -> Option<bool> {
         if self.operands.is_empty() {
-            return Some(!other.counts_as_empty());
+            return Some(!other.is_empty());
         }
         let disjoint = self.operands.iter().any(|operand| operand.overlaps(other) == Some(false));
         if disjoint { Some(false) } else { None }
     }
 
-    /// What [`Region::counts_as_empty`] says about this one.
-    pub(super) fn counts_as_empty(&self) -> bool {
-        let all_empty = self.operands.iter().all(Region::counts_as_empty);
+    /// Whether the region certainly has no point; an intersection may be empty without this being
+    /// known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let all_empty = || self.operands.iter().all(Region::is_empty);
         match self.combination {
-            Combination::Union => all_empty,
-            Combination::Intersection => {
-                !self.operands.is_empty() && (all_empty || self.has_disjoint_operands())
-            }
+            Combination::Union => all_empty(),
+            Combination::Intersection if self.operands.is_empty() => false,
+            Combination::Intersection => all_empty() || self.has_disjoint_operands(),
         }
     }
 
     fn has_disjoint_operands(&self) -> bool {
-        let disjoint_from = |(index, operand): (usize, &Region)| {
+        let is_disjoint_from_a_later_one = |(index, operand): (usize, &Region)| {
             self.operands[index + 1..].iter().any(|other| operand.overlaps(other) == Some(false))
         };
-        self.operands.iter().enumerate().any(disjoint_from)
+        self.operands.iter().enumerate().any(is_disjoint_from_a_later_one)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sky::{ConvexPolygon, Ellipse};
+
+    fn octant() -> Region {
+        ConvexPolygon::convex_hull(&[UnitVector::X, UnitVector::Y, UnitVector::Z]).expect("a polygon").into()
+    }
+
+    #[test]
+    fn nested_compounds_of_one_kind_are_flattened() {
+        let circle = Region::from(Circle::FULL);
+        let inner = Region::union([circle.clone(), octant()]);
+        let outer = Region::union([inner, Region::intersection([]), Region::union([])]);
+        assert_eq!(outer, Region::union([circle, octant(), Region::intersection([])]));
+    }
+
+    #[test]
+    fn no_operands_are_nothing_or_everything() {
+        let (nothing, everything) = (Region::union([]), Region::intersection([]));
+        assert!(nothing.is_empty() && !everything.is_empty());
+        assert_eq!((nothing.bounding_circle(), nothing.bounding_box()), (Circle::EMPTY, SkyBox::EMPTY));
+        assert_eq!((everything.bounding_circle(), everything.bounding_box()), (Circle::FULL, SkyBox::FULL));
+        let ellipse = Region::from(Ellipse::new(UnitVector::X, 2.0, 1.0, 0.0).expect("an ellipse"));
+        let circle = Region::from(Circle::new(UnitVector::Y, 1.0));
+        for region in [octant(), circle, SkyBox::FULL.into(), ellipse, Region::union([octant()])] {
+            assert_eq!((nothing.overlaps(&region), region.overlaps(&nothing)), (Some(false), Some(false)));
+            assert_eq!(
+                (everything.overlaps(&region), region.overlaps(&everything)),
+                (Some(true), Some(true))
+            );
+            assert_eq!(nothing.relate(&region), Relationship::DISJOINT);
+            assert_eq!(everything.relate(&region), Relationship::CONTAINS);
+        }
+        assert_eq!(everything.overlaps(&Circle::EMPTY.into()), Some(false));
+        assert_eq!(everything.overlaps(&nothing), Some(false));
+    }
+
+    #[test]
+    fn an_intersection_of_disjoint_regions_is_empty() {
+        let circle = |center| Region::from(Circle::new(center, 1.0));
+        assert!(Region::intersection([circle(UnitVector::X), circle(UnitVector::Y)]).is_empty());
+        assert!(!Region::intersection([circle(UnitVector::X), octant()]).is_empty());
+        assert!(!Region::union([circle(UnitVector::X), Circle::EMPTY.into()]).is_empty());
     }
 }

@@ -213,6 +213,12 @@ impl Ellipse {
         Circle::from_radians(self.center(), alpha.max(beta) + 2.0 * MAX_ASIN_ERROR)
     }
 
+    /// Circle around the centre that the ellipse holds.
+    pub(super) fn inner_circle(&self) -> Circle {
+        let (alpha, beta) = (FRAC_PI_2 + self.parts.a, FRAC_PI_2 + self.parts.b);
+        Circle::from_radians(self.center(), alpha.min(beta) - 2.0 * MAX_ASIN_ERROR)
+    }
+
     /// Box in longitude and latitude that holds the ellipse: the one of its bounding circle.
     #[must_use]
     pub fn bounding_box(&self) -> SkyBox {

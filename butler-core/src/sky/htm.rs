@@ -84,7 +84,7 @@ fn root_of(point: UnitVector) -> usize {
 
 /// Trixels of a level that touch, or are within, a region that is no compound.
 ///
-/// An ellipse is taken for its bounding circle.
+/// An ellipse is taken for a circle around it, or in it.
 pub(super) fn cover(level: u8, region: &Region, cover: Cover) -> RangeSet {
     match region {
         Region::Circle(circle) => find(level, cover, |trixel| polygon::relate_circle(trixel, circle)),
@@ -93,7 +93,10 @@ pub(super) fn cover(level: u8, region: &Region, cover: Cover) -> RangeSet {
             find(level, cover, |trixel| polygon::relate_polygon(trixel, other.vertices()))
         }
         Region::Ellipse(ellipse) => {
-            let circle = ellipse.bounding_circle();
+            let circle = match cover {
+                Cover::Envelope => ellipse.bounding_circle(),
+                Cover::Interior => ellipse.inner_circle(),
+            };
             find(level, cover, |trixel| polygon::relate_circle(trixel, &circle))
         }
         Region::Compound(_) => RangeSet::new(),

@@ -203,6 +203,10 @@ pub(super) fn relate_circle(vertices: &[UnitVector], circle: &Circle) -> Relatio
 /// Relationship with another polygon.
 pub(super) fn relate_polygon(vertices: &[UnitVector], others: &[UnitVector]) -> Relationship {
     use Relationship as R;
+    // Most pairs are apart, and most of these at a glance.
+    if is_cut_off(vertices, others) || is_cut_off(others, vertices) {
+        return R::DISJOINT;
+    }
     let (all, any) = contained(vertices, others);
     let (all_others, any_other) = contained(others, vertices);
     let mut relationship = R::INTERSECTS;
@@ -213,6 +217,11 @@ pub(super) fn relate_polygon(vertices: &[UnitVector], others: &[UnitVector]) -> 
         relationship |= R::CONTAINS;
     }
     if any || any_other || edges_cross(vertices, others) { relationship } else { R::DISJOINT }
+}
+
+/// Whether an edge has all vertices of another polygon strictly on its right.
+fn is_cut_off(vertices: &[UnitVector], others: &[UnitVector]) -> bool {
+    edges(vertices).any(|(a, b)| others.iter().all(|&other| orientation(other, a, b) < 0))
 }
 
 /// Whether all, and whether any, of some points are in a polygon.

@@ -86,7 +86,7 @@ impl RangeSet {
         let touched = &self.ranges[first..last];
         let start = touched.first().map_or(range.start, |old| min(old.start, range.start));
         let end = touched.last().map_or(range.end, |old| max(old.end, range.end));
-        self.ranges.splice(first..last, [start..end]);
+        self.ranges.splice(first..last, std::iter::once(start..end));
     }
 
     /// Members of either set.
@@ -198,6 +198,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     use super::*;
 
@@ -214,17 +215,21 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig {
+            rng_seed: RngSeed::Fixed(7), failure_persistence: None, ..ProptestConfig::default()
+        })]
+
         #[test]
         fn algebra_is_that_of_sets((a, a_members) in sets(), (b, b_members) in sets()) {
             prop_assert_eq!(members(&a.union(&b)), &a_members | &b_members);
             prop_assert_eq!(members(&a.intersection(&b)), &a_members & &b_members);
             prop_assert_eq!(members(&a.difference(&b)), &a_members - &b_members);
-            prop_assert_eq!(a.complement().complement(), a.clone());
+            prop_assert_eq!(&a.complement().complement(), &a);
             prop_assert_eq!(a.union(&b), b.union(&a));
             prop_assert_eq!(a.cardinality(), a_members.len() as u64);
             prop_assert_eq!(a.is_superset(&b), a_members.is_superset(&b_members));
             prop_assert_eq!(a.intersects(&b), !a_members.is_disjoint(&b_members));
-            prop_assert_eq!(a_members.iter().copied().collect::<RangeSet>(), a.clone());
+            prop_assert_eq!(&a_members.iter().copied().collect::<RangeSet>(), &a);
             for member in 0..70 {
                 prop_assert_eq!(a.contains(member), a_members.contains(&member));
             }
@@ -251,10 +256,10 @@ mod tests {
     #[test]
     fn the_largest_integers_are_cut_off() {
         let all = RangeSet::new().complement();
-        assert_eq!(all.ranges(), [0..u64::MAX]);
-        assert_eq!(RangeSet::from(u64::MAX - 1..u64::MAX).simplified(3).ranges(), [u64::MAX - 7..u64::MAX]);
+        assert_eq!(all, (0..u64::MAX).into());
+        assert_eq!(RangeSet::from(u64::MAX - 1..u64::MAX).simplified(3), (u64::MAX - 7..u64::MAX).into());
         assert_eq!(RangeSet::from(1..2).simplified(64), all);
-        assert_eq!(RangeSet::from(1..u64::MAX).scaled(4).ranges(), [4..u64::MAX]);
+        assert_eq!(RangeSet::from(1..u64::MAX).scaled(4), (4..u64::MAX).into());
         assert!([u64::MAX].into_iter().collect::<RangeSet>().is_empty());
     }
 }

@@ -41,6 +41,19 @@ impl Region {
         CompoundRegion::new(Combination::Intersection, operands).into()
     }
 
+    /// Whether the region certainly has no point; an intersection may be empty without this being
+    /// known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Circle(circle) => circle.is_empty(),
+            Self::Box(skybox) => skybox.is_empty(),
+            Self::Polygon(_) => false,
+            Self::Ellipse(ellipse) => ellipse.is_empty(),
+            Self::Compound(compound) => compound.is_empty(),
+        }
+    }
+
     /// Whether a point is in the region or on its boundary.
     #[must_use]
     pub fn contains(&self, point: UnitVector) -> bool {
@@ -120,8 +133,7 @@ impl Region {
     ///
     /// Answers are those of LSST `sphgeom`. They are exact between circles,
     /// boxes and polygons, except between a box and a polygon. Ellipses and
-    /// intersections are often undecided. One answer is wrong: the intersection
-    /// of no operands, which is the whole sphere, does not overlap a polygon.
+    /// intersections are often undecided.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> Option<bool> {
         match (self, other) {
@@ -136,17 +148,6 @@ impl Region {
                 Self::Circle(_) | Self::Box(_) | Self::Polygon(_),
                 Self::Circle(_) | Self::Box(_) | Self::Polygon(_),
             ) => Some(!self.relate(other).contains(Relationship::DISJOINT)),
-        }
-    }
-
-    /// Whether `sphgeom` would say that the region is empty, which it says of every polygon.
-    pub(super) fn counts_as_empty(&self) -> bool {
-        match self {
-            Self::Circle(circle) => circle.is_empty(),
-            Self::Box(skybox) => skybox.is_empty(),
-            Self::Polygon(_) => true,
-            Self::Ellipse(ellipse) => ellipse.is_empty(),
-            Self::Compound(compound) => compound.counts_as_empty(),
         }
     }
 }

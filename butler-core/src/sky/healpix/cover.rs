@@ -9,8 +9,8 @@
 use super::super::pixelization::Cover;
 use super::super::range_set::RangeSet;
 use super::super::region::Region;
-use super::shape::{Shape, Side};
 use super::Cell;
+use super::shape::{Shape, Side};
 
 /// How many levels fine pixels are further down.
 const FINE: u8 = 4;
