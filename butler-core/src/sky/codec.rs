@@ -103,6 +103,29 @@ impl Region {
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         decode_nested(bytes, MAX_DEPTH)
     }
+
+    /// Bytes of the region as lower-case hexadecimal text.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+        self.encode().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    }
+
+    /// Region from its bytes as hexadecimal text of either case.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Corrupt`] for other text, and as for [`Region::decode`].
+    pub fn from_hex(text: &str) -> Result<Self> {
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        let value = |digit: u8| char::from(digit).to_digit(16);
+        let byte = |[high, low]: &[u8; 2]| u8::try_from(value(*high)? * 16 + value(*low)?).ok();
+        match pairs.iter().map(byte).collect::<Option<Vec<u8>>>() {
+            Some(bytes) if rest.is_empty() => Self::decode(&bytes),
+            _ => Err(corrupt("a region is not hexadecimal text")),
+        }
+    }
 }
 
 fn put(bytes: &mut Vec<u8>, numbers: &[f64]) {
@@ -151,6 +174,10 @@ fn unit_vector(what: &str, x: f64, y: f64, z: f64) -> Result<UnitVector> {
 
 fn decode_circle(body: &[u8]) -> Result<Circle> {
     let [x, y, z, squared_chord, opening] = numbers("a circle", body)?;
+    // The reference makes an empty circle of an opening angle that is not a number.
+    if opening.is_nan() != squared_chord.is_nan() {
+        return Err(corrupt("the size of a circle is not a number"));
+    }
     Ok(Circle::from_stored(unit_vector("the centre of a circle", x, y, z)?, squared_chord, opening))
 }
 
@@ -213,11 +240,10 @@ fn decode_compound(combination: Combination, mut body: &[u8], depth: usize) -> R
 /// Lower-case hexadecimal of the bytes in formats for people, the bytes in others.
 impl Serialize for Region {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let bytes = self.encode();
         if serializer.is_human_readable() {
-            serializer.serialize_str(&to_hex(&bytes))
+            serializer.serialize_str(&self.to_hex())
         } else {
-            serializer.serialize_bytes(&bytes)
+            serializer.serialize_bytes(&self.encode())
         }
     }
 }
@@ -242,8 +268,7 @@ impl<'de> Visitor<'de> for RegionVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Region, E> {
-        let bytes = from_hex(text).ok_or_else(|| E::custom("a region is not hexadecimal text"))?;
-        self.visit_bytes(&bytes)
+        Region::from_hex(text).map_err(E::custom)
     }
 
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Region, E> {
@@ -257,19 +282,6 @@ impl<'de> Visitor<'de> for RegionVisitor {
         }
         self.visit_bytes(&bytes)
     }
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let value = |digit: u8| char::from(digit).to_digit(16);
-    let byte = |[high, low]: &[u8; 2]| u8::try_from(value(*high)? * 16 + value(*low)?).ok();
-    rest.is_empty().then(|| pairs.iter().map(byte).collect::<Option<Vec<u8>>>())?
 }
 
 #[cfg(test)]
@@ -309,7 +321,7 @@ mod tests {
     #[test]
     fn numbers_that_cannot_be_are_corrupt() {
         let regions = [
-            (Region::from(Circle::new(UnitVector::X, 1.0)), 3),
+            (Region::from(Circle::new(UnitVector::X, 1.0)), 5),
             (
                 ConvexPolygon::convex_hull(&[UnitVector::X, UnitVector::Y, UnitVector::Z])
                     .expect("octant")
@@ -364,7 +376,7 @@ mod tests {
     fn people_read_hexadecimal_and_programs_bytes() {
         let region = Region::union([Circle::EMPTY.into(), SkyBox::FULL.into()]);
         let json = serde_json::to_string(&region).expect("regions are serialisable");
-        assert_eq!(json, format!("\"{}\"", to_hex(&region.encode())));
+        assert_eq!(json, format!("\"{}\"", region.to_hex()));
         assert_eq!(serde_json::from_str::<Region>(&json).expect("own text"), region);
         assert_eq!(serde_json::from_str::<Region>(&json.to_uppercase()).expect("upper case"), region);
         for wrong in ["\"7\"", "\"7g\"", "\"\"", "\"é\"", "3", "[98]"] {

@@ -5,6 +5,7 @@ use std::f64::consts::{FRAC_PI_2, PI};
 use super::angle::{DEGREES_PER_RADIAN, RADIANS_PER_DEGREE};
 use super::chord::MAX_ASIN_ERROR;
 use super::circle::Circle;
+use super::relationship::Relationship;
 use super::skybox::SkyBox;
 use super::vector::{UnitVector, Vector};
 use crate::{Error, ErrorKind, Result};
@@ -217,6 +218,24 @@ impl Ellipse {
     pub(super) fn inner_circle(&self) -> Circle {
         let (alpha, beta) = (FRAC_PI_2 + self.parts.a, FRAC_PI_2 + self.parts.b);
         Circle::from_radians(self.center(), alpha.min(beta) - 2.0 * MAX_ASIN_ERROR)
+    }
+
+    /// What is certain about the ellipse and a circle of a radius in radians, by the angles to the foci.
+    pub(super) fn relate_to_disc(&self, center: UnitVector, radius: f64) -> Relationship {
+        let EllipseParts { axes, a, gamma, .. } = self.parts;
+        let focus = |angle: f64| {
+            let direction = axes[2].rotated_around(axes[1], angle);
+            UnitVector::from_direction(direction).unwrap_or(self.center())
+        };
+        let sum = center.angle_to(focus(gamma)) + center.angle_to(focus(-gamma));
+        let (limit, slack) = (PI + 2.0 * a, 2.0 * radius + 8.0 * MAX_ASIN_ERROR);
+        if sum > limit + slack {
+            Relationship::DISJOINT
+        } else if sum < limit - slack {
+            Relationship::CONTAINS
+        } else {
+            Relationship::INTERSECTS
+        }
     }
 
     /// Box in longitude and latitude that holds the ellipse: the one of its bounding circle.

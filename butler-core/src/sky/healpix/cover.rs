@@ -6,11 +6,14 @@
 //! one fine pixel; a pixel is in the envelope if it holds any of these. So is it
 //! here, except that fine pixels are looked at only along the boundary.
 
+use super::super::circle::Circle;
 use super::super::pixelization::Cover;
 use super::super::range_set::RangeSet;
 use super::super::region::Region;
-use super::Cell;
+use super::super::relationship::Relationship;
+use super::super::vector::UnitVector;
 use super::shape::{Shape, Side};
+use super::{Cell, max_radius};
 
 /// How many levels fine pixels are further down.
 const FINE: u8 = 4;
@@ -21,87 +24,120 @@ const PARTS: u8 = FINE + 2;
 ///
 /// A pixel is taken to be within a region if its four corners are.
 pub(in crate::sky) fn cover(level: u8, region: &Region, cover: Cover) -> RangeSet {
-    let shape = Shape::of_region(region, level + PARTS);
-    let mut search = Search { level, region, shape, found: Vec::new(), ranges: RangeSet::new() };
-    for face in 0..12 {
-        let cell = Cell { face, x: 0, y: 0 };
-        match cover {
-            Cover::Envelope => search.envelope(cell, 0),
-            Cover::Interior => search.interior(cell, 0),
+    let faces = (0..12).map(|face| Cell { face, x: 0, y: 0 });
+    let mut found = Found { level, blocks: RangeSet::new(), pixels: Vec::new() };
+    match cover {
+        Cover::Envelope => {
+            let shape = Shape::of_region(region, level + PARTS);
+            let mut search = Envelope { shape, found };
+            faces.for_each(|face| search.visit(face, 0));
+            found = search.found;
+        }
+        Cover::Interior => {
+            let radii = (0..=level).map(max_radius).collect();
+            let mut search = Interior { region, radii, found };
+            faces.for_each(|face| search.visit(face, 0));
+            found = search.found;
         }
     }
-    search.ranges.union(&search.found.into_iter().collect())
+    found.blocks.union(&found.pixels.into_iter().collect())
 }
 
-struct Search<'a> {
+/// Pixels of a level found so far.
+struct Found {
     level: u8,
-    region: &'a Region,
-    shape: Shape,
+    /// All pixels of coarser ones, ascending.
+    blocks: RangeSet,
     /// Single pixels, in any order.
-    found: Vec<u64>,
-    /// Blocks of pixels, ascending.
-    ranges: RangeSet,
+    pixels: Vec<u64>,
 }
 
-impl Search<'_> {
+impl Found {
     fn add_block(&mut self, cell: Cell, level: u8) {
         let shift = 2 * (self.level - level);
         let index = cell.index(level);
-        self.ranges.append(index << shift..(index + 1) << shift);
+        self.blocks.append(index << shift..(index + 1) << shift);
     }
+}
 
-    fn envelope(&mut self, cell: Cell, level: u8) {
-        match self.shape.side(cell.center(level), level) {
-            Side::Outside => {}
-            Side::Inside => self.add_block(cell, level),
-            Side::Unclear if level < self.level => {
-                cell.children().into_iter().for_each(|child| self.envelope(child, level + 1));
-            }
-            Side::Unclear => {
-                let mut border = Border { search: self, index: cell.index(level), is_found: false };
-                cell.children().into_iter().for_each(|child| border.visit(child, level + 1));
-            }
+/// Search for pixels within a region.
+struct Interior<'a> {
+    region: &'a Region,
+    radii: Vec<f64>,
+    found: Found,
+}
+
+impl Interior<'_> {
+    fn visit(&mut self, cell: Cell, level: u8) {
+        let relationship = self.relate(cell.center(level), self.radii[usize::from(level)]);
+        if relationship.contains(Relationship::DISJOINT) {
+            return;
+        }
+        if relationship.contains(Relationship::WITHIN) {
+            self.found.add_block(cell, level);
+        } else if level < self.found.level {
+            cell.children().into_iter().for_each(|child| self.visit(child, level + 1));
+        } else if cell.corners(level).into_iter().all(|corner| self.region.contains(corner)) {
+            self.found.pixels.push(cell.index(level));
         }
     }
 
-    fn interior(&mut self, cell: Cell, level: u8) {
+    /// How a circle that holds a pixel lies to the region.
+    fn relate(&self, center: UnitVector, radius: f64) -> Relationship {
+        match self.region {
+            Region::Ellipse(ellipse) => ellipse.relate_to_disc(center, radius).inverted(),
+            region => Region::from(Circle::from_radians(center, radius)).relate(region),
+        }
+    }
+}
+
+/// Search for pixels that touch a region.
+struct Envelope {
+    shape: Shape,
+    found: Found,
+}
+
+impl Envelope {
+    fn visit(&mut self, cell: Cell, level: u8) {
         match self.shape.side(cell.center(level), level) {
             Side::Outside => {}
-            Side::Inside if self.shape.is_exact() => self.add_block(cell, level),
-            Side::Inside | Side::Unclear if level < self.level => {
-                cell.children().into_iter().for_each(|child| self.interior(child, level + 1));
+            Side::Inside => self.found.add_block(cell, level),
+            Side::Unclear if level < self.found.level => {
+                cell.children().into_iter().for_each(|child| self.visit(child, level + 1));
             }
-            Side::Inside | Side::Unclear => {
-                if cell.corners(level).into_iter().all(|corner| self.region.contains(corner)) {
-                    self.found.push(cell.index(level));
-                }
+            Side::Unclear => {
+                let index = cell.index(level);
+                let mut border =
+                    Border { shape: &self.shape, found: &mut self.found, index, is_found: false };
+                cell.children().into_iter().for_each(|child| border.visit(child, level + 1));
             }
         }
     }
 }
 
 /// Look at one pixel, by its fine pixels.
-struct Border<'a, 'b> {
-    search: &'a mut Search<'b>,
+struct Border<'a> {
+    shape: &'a Shape,
+    found: &'a mut Found,
     index: u64,
     is_found: bool,
 }
 
-impl Border<'_, '_> {
+impl Border<'_> {
     fn add(&mut self) {
         if !self.is_found {
             self.is_found = true;
-            self.search.found.push(self.index);
+            self.found.pixels.push(self.index);
         }
     }
 
     fn visit(&mut self, cell: Cell, level: u8) {
-        let fine_level = self.search.level + FINE;
+        let fine_level = self.found.level + FINE;
         // Once the pixel is found, only those at its edge matter, because of their neighbours.
         if self.is_found && !self.is_at_edge(cell, level) {
             return;
         }
-        match self.search.shape.side(cell.center(level), level) {
+        match self.shape.side(cell.center(level), level) {
             Side::Outside => {}
             // Neighbours of a block that is inside are found by what they share with it.
             Side::Inside if level < fine_level => self.add(),
@@ -119,7 +155,7 @@ impl Border<'_, '_> {
 
     /// Whether a cell is at the edge of the pixel.
     fn is_at_edge(&self, cell: Cell, level: u8) -> bool {
-        let last = (1_u32 << (level - self.search.level)) - 1;
+        let last = (1_u32 << (level - self.found.level)) - 1;
         [cell.x & last, cell.y & last].iter().any(|place| *place == 0 || *place == last)
     }
 
@@ -127,10 +163,10 @@ impl Border<'_, '_> {
     fn may_touch(&self, cell: Cell, level: u8) -> bool {
         cell.children().into_iter().any(|child| {
             let level = level + 1;
-            match self.search.shape.side(child.center(level), level) {
+            match self.shape.side(child.center(level), level) {
                 Side::Outside => false,
                 Side::Inside => true,
-                Side::Unclear => level == self.search.level + PARTS || self.may_touch(child, level),
+                Side::Unclear => level == self.found.level + PARTS || self.may_touch(child, level),
             }
         })
     }
@@ -144,7 +180,7 @@ impl Border<'_, '_> {
         for neighbour in around.into_iter().filter_map(|(dx, dy)| cell.neighbour(level, dx, dy)) {
             let index = neighbour.index(level) >> (2 * FINE);
             if index != self.index {
-                self.search.found.push(index);
+                self.found.pixels.push(index);
             }
         }
     }

@@ -25,8 +25,6 @@ pub(super) enum Side {
 /// each edge.
 pub(super) struct Shape {
     parts: Vec<Vec<Disc>>,
-    /// Whether the shape is the region itself, not just around it.
-    is_exact: bool,
 }
 
 struct Disc {
@@ -42,27 +40,22 @@ impl Shape {
     /// An ellipse becomes its bounding circle, and so does a polygon with a straight
     /// corner: its half-spheres would be too inexact.
     pub(super) fn of_region(region: &Region, max_level: u8) -> Self {
-        let (parts, is_exact) = match region {
-            Region::Circle(circle) => (discs_of_circle(circle), true),
-            Region::Box(skybox) => (discs_of_box(skybox), true),
+        let parts = match region {
+            Region::Circle(circle) => discs_of_circle(circle),
+            Region::Box(skybox) => discs_of_box(skybox),
             Region::Polygon(polygon) => match discs_of_polygon(polygon) {
-                Some(discs) => (vec![discs], true),
-                None => (discs_of_circle(&polygon.bounding_circle()), false),
+                Some(discs) => vec![discs],
+                None => discs_of_circle(&polygon.bounding_circle()),
             },
-            Region::Ellipse(ellipse) => (discs_of_circle(&ellipse.bounding_circle()), false),
-            Region::Compound(_) => (vec![], true),
+            Region::Ellipse(ellipse) => discs_of_circle(&ellipse.bounding_circle()),
+            Region::Compound(_) => vec![],
         };
         let radii: Vec<_> = (0..=max_level).map(max_radius).collect();
         let disc = |(center, opening): (UnitVector, f64)| {
             let limit = |radius: &f64| (squared_chord_of(opening - radius), chord_beyond(opening + radius));
             Disc { center, limits: radii.iter().map(limit).collect() }
         };
-        Self { parts: parts.into_iter().map(|part| part.into_iter().map(disc).collect()).collect(), is_exact }
-    }
-
-    /// Whether a pixel inside the shape is inside the region.
-    pub(super) fn is_exact(&self) -> bool {
-        self.is_exact
+        Self { parts: parts.into_iter().map(|part| part.into_iter().map(disc).collect()).collect() }
     }
 
     /// How the pixel of a level with some centre lies to the shape.
