@@ -11,7 +11,7 @@ mod shape;
 
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2, FRAC_PI_4};
 
-use super::angle::{DEGREES_PER_RADIAN, RADIANS_PER_DEGREE};
+use super::angle::{DEGREES_PER_RADIAN, RADIANS_PER_DEGREE, normalized};
 use super::vector::{UnitVector, Vector};
 
 pub(super) use cover::cover;
@@ -60,7 +60,7 @@ impl Cell {
     fn corners(self, level: u8) -> [UnitVector; 4] {
         [(1.0, 1.0), (0.0, 1.0), (0.0, 0.0), (1.0, 0.0)].map(|(x, y)| {
             let place = self.location(level, x, y);
-            UnitVector::from_radians(place.lon, FRAC_PI_2 - place.colatitude())
+            UnitVector::from_radians(normalized(place.lon), FRAC_PI_2 - place.colatitude())
         })
     }
 
@@ -130,7 +130,7 @@ struct Location {
     z: f64,
     /// Distance from the axis.
     sin: f64,
-    /// Longitude in radians within [0, 2π).
+    /// Longitude in radians, from 0 to about 2π.
     lon: f64,
 }
 
@@ -153,7 +153,13 @@ impl Location {
             (z, ((1.0 - z) * (1.0 + z)).sqrt(), 1.0)
         };
         let eastward = f64::from(MIDDLE[face]) * width + x - y;
-        let eastward = if eastward < 0.0 { eastward + 8.0 } else { eastward };
+        let eastward = if eastward < 0.0 {
+            eastward + 8.0
+        } else if eastward >= 8.0 {
+            eastward - 8.0
+        } else {
+            eastward
+        };
         let lon = if width < 1e-15 { 0.0 } else { (FRAC_PI_4 * eastward) / width };
         Self { z, sin, lon }
     }
@@ -271,4 +277,72 @@ fn even_bits(value: u64) -> u32 {
     v = (v | (v >> 4)) & 0x00ff_00ff_00ff_00ff;
     v = (v | (v >> 8)) & 0x0000_ffff_0000_ffff;
     (v | (v >> 16)) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEVEL: u8 = 3;
+
+    fn neighbours(cell: Cell) -> Vec<u64> {
+        let steps = [(1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1)];
+        steps
+            .iter()
+            .filter_map(|(dx, dy)| cell.neighbour(LEVEL, *dx, *dy))
+            .map(|cell| cell.index(LEVEL))
+            .collect()
+    }
+
+    #[test]
+    fn neighbours_are_mutual_and_share_a_corner() {
+        let count = 12 << (2 * LEVEL);
+        let of_index = |index| Cell::of_index(LEVEL, index);
+        let mut with_seven = 0;
+        for cell in (0..count).map(of_index) {
+            let found = neighbours(cell);
+            with_seven += usize::from(found.len() == 7);
+            for neighbour in found.into_iter().map(of_index) {
+                assert!(neighbours(neighbour).contains(&cell.index(LEVEL)), "{cell:?} {neighbour:?}");
+                let (ours, theirs) = (cell.corners(LEVEL), neighbour.corners(LEVEL));
+                let is_shared =
+                    |corner: &UnitVector| theirs.iter().any(|other| corner.angle_to(*other) < 1e-12);
+                assert!(ours.iter().any(is_shared), "{cell:?} {neighbour:?}");
+            }
+        }
+        // Three cells meet, instead of four, at eight corners.
+        assert_eq!(with_seven, 24);
+    }
+
+    #[test]
+    fn cells_are_counted_by_their_places() {
+        for level in [0, 1, 5, 17, 23] {
+            for index in [0, 1, 2, 3, (12 << (2 * level)) - 1, 7 << (2 * level)] {
+                let cell = Cell::of_index(level, index);
+                assert_eq!(cell.index(level), index);
+                assert_eq!(super::index(level, cell.center(level)), index);
+                assert_eq!(
+                    cell.children().map(|child| child.index(level + 1)),
+                    [0, 1, 2, 3].map(|n| 4 * index + n)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_corner_is_farther_than_the_largest_radius() {
+        for cell in (0..12 << (2 * LEVEL)).map(|index| Cell::of_index(LEVEL, index)) {
+            let center = cell.center(LEVEL);
+            let farthest =
+                cell.corners(LEVEL).iter().map(|corner| center.angle_to(*corner)).fold(0.0, f64::max);
+            assert!(farthest <= max_radius(LEVEL) + 1e-15, "{cell:?}");
+        }
+    }
+
+    #[test]
+    fn a_corner_after_a_full_turn_is_brought_back() {
+        // Its longitude comes out one rounding error beyond 2π.
+        let north = Cell::of_index(6, 13_791).corners(6)[0];
+        assert!(north.y() > 0.0 && north.y() < 1e-15);
+    }
 }
