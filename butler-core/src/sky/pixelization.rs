@@ -142,6 +142,9 @@ impl Pixelization {
     }
 
     /// Pixels within a region, possibly a few less.
+    ///
+    /// A HEALPix pixel counts if its four corners are in the region, which may yet
+    /// cut a little off between them.
     #[must_use]
     pub fn interior(self, region: &Region) -> RangeSet {
         self.cover(region, Cover::Interior)

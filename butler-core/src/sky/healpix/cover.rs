@@ -13,7 +13,7 @@ use super::super::region::Region;
 use super::super::relationship::Relationship;
 use super::super::vector::UnitVector;
 use super::shape::{Shape, Side};
-use super::{Cell, max_radius};
+use super::{Cell, index, max_radius};
 
 /// How many levels fine pixels are further down.
 const FINE: u8 = 4;
@@ -27,6 +27,11 @@ pub(in crate::sky) fn cover(level: u8, region: &Region, cover: Cover) -> RangeSe
     let faces = (0..12).map(|face| Cell { face, x: 0, y: 0 });
     let mut found = Found { level, blocks: RangeSet::new(), pixels: Vec::new() };
     match cover {
+        Cover::Envelope if is_point(region) => {
+            let fine_level = level + FINE;
+            let cell = Cell::of_index(fine_level, index(fine_level, region.bounding_circle().center()));
+            found.add_around(cell, fine_level);
+        }
         Cover::Envelope => {
             let shape = Shape::of_region(region, level + PARTS);
             let mut search = Envelope { shape, found };
@@ -43,6 +48,10 @@ pub(in crate::sky) fn cover(level: u8, region: &Region, cover: Cover) -> RangeSe
     found.blocks.union(&found.pixels.into_iter().collect())
 }
 
+fn is_point(region: &Region) -> bool {
+    matches!(region, Region::Circle(circle) if circle.opening() == 0.0)
+}
+
 /// Pixels of a level found so far.
 struct Found {
     level: u8,
@@ -57,6 +66,13 @@ impl Found {
         let shift = 2 * (self.level - level);
         let index = cell.index(level);
         self.blocks.append(index << shift..(index + 1) << shift);
+    }
+
+    /// Adds the pixels that hold neighbours of a fine pixel, among which is the one that holds it.
+    fn add_around(&mut self, cell: Cell, level: u8) {
+        let steps = [(1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1)];
+        let neighbours = steps.into_iter().filter_map(|(dx, dy)| cell.neighbour(level, dx, dy));
+        self.pixels.extend(neighbours.map(|neighbour| neighbour.index(level) >> (2 * FINE)));
     }
 }
 
@@ -147,7 +163,9 @@ impl Border<'_> {
             side => {
                 if side == Side::Inside || self.may_touch(cell, level) {
                     self.add();
-                    self.add_neighbours(cell, level);
+                    if self.is_at_edge(cell, level) {
+                        self.found.add_around(cell, level);
+                    }
                 }
             }
         }
@@ -169,19 +187,5 @@ impl Border<'_> {
                 Side::Unclear => level == self.found.level + PARTS || self.may_touch(child, level),
             }
         })
-    }
-
-    /// Adds the pixels that hold neighbours of a fine pixel.
-    fn add_neighbours(&mut self, cell: Cell, level: u8) {
-        if !self.is_at_edge(cell, level) {
-            return;
-        }
-        let around = [(1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1)];
-        for neighbour in around.into_iter().filter_map(|(dx, dy)| cell.neighbour(level, dx, dy)) {
-            let index = neighbour.index(level) >> (2 * FINE);
-            if index != self.index {
-                self.found.pixels.push(index);
-            }
-        }
     }
 }
