@@ -353,13 +353,12 @@ fn sizes() -> impl Strategy<Value = f64> {
     (-3.0..1.6_f64).prop_map(|exponent| 10.0_f64.powf(exponent))
 }
 
-/// Point at a distance in degrees from another one, towards a third.
+/// Point at a distance in degrees from another one, towards a third; the same if these are one.
 fn towards(from: UnitVector, other: UnitVector, distance: f64) -> UnitVector {
     let dot = from.x() * other.x() + from.y() * other.y() + from.z() * other.z();
     let aside = |f: f64, o: f64| o - dot * f;
-    let aside =
-        UnitVector::new(aside(from.x(), other.x()), aside(from.y(), other.y()), aside(from.z(), other.z()))
-            .expect("the points are not the same");
+    let (x, y, z) = (aside(from.x(), other.x()), aside(from.y(), other.y()), aside(from.z(), other.z()));
+    let Ok(aside) = UnitVector::new(x, y, z) else { return from };
     let (sin, cos) = distance.to_radians().sin_cos();
     let mix = |f: f64, a: f64| f * cos + a * sin;
     UnitVector::new(mix(from.x(), aside.x()), mix(from.y(), aside.y()), mix(from.z(), aside.z()))
@@ -433,6 +432,29 @@ proptest! {
         let decoded = Region::decode(&bytes).expect("own bytes");
         prop_assert_eq!(&decoded, &region);
         prop_assert_eq!(decoded.encode(), bytes);
+    }
+
+    #[test]
+    fn whatever_can_be_decoded_can_be_used(
+        (region, other, point) in scenes(), pixels in pixelizations(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        let mut bytes = region.encode();
+        for (place, byte) in damage {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        if let Ok(region) = Region::decode(&bytes) {
+            prop_assert_eq!(Region::decode(&region.encode()).expect("own bytes").encode(), region.encode());
+            let circle = Region::from(region.bounding_circle());
+            for (a, b) in [(&region, &other), (&other, &region), (&region, &circle), (&region, &region)] {
+                prop_assert!(a.overlaps(b) != Some(false) || a.relate(b) != Relationship::CONTAINS);
+            }
+            let covers = [pixels.envelope(&region), pixels.interior(&region)];
+            prop_assert!(covers.iter().all(|cover| RangeSet::from(pixels.universe()).is_superset(cover)));
+            // What these say of nonsense does not matter.
+            let _ = (region.is_empty(), region.contains(point), region.bounding_box(), region.to_ivoa_pos());
+        }
     }
 
     #[test]
