@@ -3,7 +3,8 @@
 //! The answers are in `butler-testkit/fixtures/sky`; `generate.py` there tells how
 //! they were made and what the files hold. A debug build compares a part of the
 //! pixels; all of them with `BUTLER_TEST_SKY=full` or in a release build. Another
-//! set of files is compared with `BUTLER_TEST_SKY_FIXTURES=directory`.
+//! set of files is compared with `BUTLER_TEST_SKY_FIXTURES=directory`. Answers depend
+//! on the last digit of sines: the files are for the C library of GNU.
 
 use std::path::PathBuf;
 
