@@ -124,6 +124,12 @@ impl Config {
         }
     }
 
+    /// All values, as TOML that can be merged again. Nothing is expanded.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        section::plain(&self.root).to_string()
+    }
+
     /// All values with their origins, as TOML with comments; secrets are left out.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The model and the traits of the Data Butler.
 
 pub mod backend;
+mod butler;
 mod collection;
 mod config;
 mod dataset;
@@ -9,6 +10,7 @@ mod dimension;
 mod error;
 mod factory;
 mod formatter;
+mod host;
 mod object;
 pub mod query;
 pub mod registry;
@@ -17,6 +19,11 @@ mod storage_class;
 pub mod suggest;
 pub mod time;
 
+pub use butler::{
+    AssociationQuery, Butler, ButlerBuilder, Creation, DataIdQuery, DatasetQuery, Defaults, Draft, Lookup,
+    LookupTarget, LooseDataId, PutTarget, QueryBuilder, QueryRow, RecordQuery, RowBatches, RowQuery,
+    TypeName,
+};
 pub use collection::{
     ChainEdit, CollectionCatalog, CollectionInfo, CollectionSearch, CollectionSummary, CollectionType,
     NamePattern, NamePatterns, SearchMember, check_collection_name,
@@ -33,6 +40,7 @@ pub use dimension::{
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use factory::{DatastoreContext, DatastoreFactory, Factories, RegistryConfig, RegistryFactory};
 pub use formatter::{Formatter, Formatters, ReadOutcome, ReadRequest, ReadSource};
+pub use host::{host_name, user_name};
 pub use object::{Object, Structured};
 pub use storage_class::{
     Delegates, ReadParameters, StorageClass, StorageClassConfig, StorageClassDelegate, StorageClasses,

@@ -270,7 +270,7 @@ fn first_origin(node: &Node) -> Option<&str> {
     }
 }
 
-fn plain(node: &Node) -> toml::Value {
+pub(super) fn plain(node: &Node) -> toml::Value {
     match node {
         Node::Table(table) => {
             table.iter().map(|(name, node)| (name.clone(), plain(node))).collect::<toml::Table>().into()

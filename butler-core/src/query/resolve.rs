@@ -11,7 +11,7 @@ use arcstr::ArcStr;
 
 use super::language::{Diagnostic, Span, parse, parse_order_term};
 use super::spec::OrderTerm;
-use super::typed::{Literal, Predicate};
+use super::typed::{Field, Literal, Predicate};
 use crate::dataset::DatasetType;
 use crate::dimension::{DimensionGroup, DimensionValue};
 use crate::time::{Instant, Timespan};
@@ -102,6 +102,17 @@ impl Scope<'_> {
         self.order_value(&term.name, term.span)
             .map(|value| OrderTerm { value, descending: term.descending })
             .map_err(|diagnostic| diagnostic.with_source(text).into())
+    }
+
+    /// The field that a name means.
+    ///
+    /// # Errors
+    /// `InvalidQuery` for a name that means nothing or several things, or is
+    /// of an element that the dimensions do not contain.
+    pub fn field(&self, text: &str) -> Result<Field> {
+        let name = text.trim();
+        let span = Span::new(0, name.len());
+        self.determined_field(name, span).map_err(|diagnostic| diagnostic.with_source(name).into())
     }
 }
 

@@ -130,28 +130,35 @@ impl Scope<'_> {
         if !value.ty().is_ordered() {
             return problem(span, format!("`{name}` is a {}, which has no order", value.ty().name()));
         }
-        let mut outside = None;
+        self.check_determined(name, &value, span)?;
+        Ok(value)
+    }
+
+    /// The field of the rows that a name stands for.
+    pub(super) fn determined_field(&self, name: &str, span: Span) -> Result<Field, Diagnostic> {
+        let value = self.name(name, span)?;
+        self.check_determined(name, &value, span)?;
+        match value {
+            TypedExpr::Field(field) => Ok(field),
+            _ => problem(span, format!("`{name}` is no field, but computed from one")),
+        }
+    }
+
+    /// Checks that the dimensions of the rows determine a value.
+    fn check_determined(&self, name: &str, value: &TypedExpr, span: Span) -> Result<(), Diagnostic> {
+        let mut determined = true;
         value.for_each_field(&mut |field| {
-            let group = match field {
-                Field::Key(dimension) => dimension.minimal_group(),
-                Field::Record { element, .. } => element.minimal_group(),
-                Field::Dataset { .. } => return,
-            };
-            if !group.is_subset(self.dimensions) {
-                outside = Some(group);
+            if let Field::Key(element) | Field::Record { element, .. } = field {
+                determined &= element.minimal_group().is_subset(self.dimensions);
             }
         });
-        match outside {
-            None => Ok(value),
-            Some(_) => Err(Diagnostic::new(
-                span,
-                format!(
-                    "`{name}` is not determined by the rows, which have the dimensions {}",
-                    self.dimensions
-                ),
-            )
-            .with_help("order by something of these dimensions, or ask for more dimensions")),
+        if determined {
+            return Ok(());
         }
+        let message =
+            format!("`{name}` is not determined by the rows, which have the dimensions {}", self.dimensions);
+        Err(Diagnostic::new(span, message)
+            .with_help("name something of these dimensions, or ask for more dimensions"))
     }
 }
 
