@@ -2,6 +2,7 @@
 
 mod config;
 mod error;
+mod factory;
 mod migrations;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -17,6 +18,7 @@ mod workers;
 pub use config::Durability;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresBackend, PostgresConfig};
+pub use factory::SqlRegistryFactory;
 pub use registry::SqlRegistry;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Journal, SqliteBackend, SqliteConfig};
