@@ -9,6 +9,7 @@ pub mod datastore;
 mod error;
 mod factory;
 mod formatter;
+mod lookup;
 mod object;
 pub mod query;
 pub mod registry;
@@ -33,6 +34,7 @@ pub use dimension::{
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use factory::{DatastoreContext, DatastoreFactory, Factories, RegistryConfig, RegistryFactory};
 pub use formatter::{Formatter, Formatters, ReadOutcome, ReadRequest, ReadSource};
+pub use lookup::{LookupKey, LookupTable};
 pub use object::{Object, Structured};
 pub use storage_class::{
     Delegates, ReadParameters, StorageClass, StorageClassConfig, StorageClassDelegate, StorageClasses,
