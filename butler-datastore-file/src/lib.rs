@@ -1,1 +1,6 @@
-//! Datastores of the Data Butler on local files and object stores, and the formatters.
+//! Datastores of the Data Butler on local files, and the formatters.
+
+mod error;
+mod formatters;
+
+pub use formatters::formatters;
