@@ -151,7 +151,7 @@ impl<V> Default for LookupTable<V> {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a value has the wrong type")]
 enum Entry<V> {
     Value(V),
     Block(BTreeMap<String, V>),
@@ -189,6 +189,13 @@ impl<V> LookupTable<V> {
         Ok(())
     }
 
+    /// Adds an entry unless there is one of the key.
+    pub fn insert_default(&mut self, key: LookupKey, value: V) {
+        if !self.everywhere.entries.iter().any(|(other, _)| *other == key) {
+            self.everywhere.entries.push((key, value));
+        }
+    }
+
     /// Adds an entry for data IDs with a value, given as `dimension<value>`, or replaces that of the key.
     ///
     /// # Errors
@@ -209,6 +216,25 @@ impl<V> LookupTable<V> {
         });
         put(&mut self.values[index].2, key, value);
         Ok(())
+    }
+
+    /// The same table with other values.
+    ///
+    /// # Errors
+    /// Those of the function, with the first of which it ends.
+    pub fn try_map<W>(self, mut map: impl FnMut(V) -> Result<W>) -> Result<LookupTable<W>> {
+        let mut mapped = |block: Block<V>| -> Result<Block<W>> {
+            let entries = block.entries.into_iter().map(|(key, value)| Ok((key, map(value)?)));
+            Ok(Block { entries: entries.collect::<Result<_>>()? })
+        };
+        Ok(LookupTable {
+            everywhere: mapped(self.everywhere)?,
+            values: self
+                .values
+                .into_iter()
+                .map(|(dimension, value, block)| Ok((dimension, value, mapped(block)?)))
+                .collect::<Result<_>>()?,
+        })
     }
 
     /// The value for datasets of a type and, if given, a data ID.

@@ -14,6 +14,8 @@ use butler_core::{Error, ErrorKind, Formatters, Result};
 
 use crate::error::sink_error;
 
+pub(crate) use python::float_repr;
+
 /// In-memory type of maps, lists, text, numbers, booleans and null.
 const STRUCTURED: &[&str] = &["structured"];
 

@@ -2,5 +2,7 @@
 
 mod error;
 mod formatters;
+mod journal;
+mod template;
 
 pub use formatters::formatters;

@@ -48,7 +48,7 @@ struct KeySet {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected names, or tables of names")]
 enum Item {
     Key(String),
     Block(BTreeMap<String, Vec<String>>),

@@ -27,7 +27,7 @@ impl Formatter for PythonStyle {
 
 /// A finite float as Python's `repr`: the shortest digits that lead back to it, positional for
 /// exponents of ten from -4 to 15, otherwise scientific with a sign and two digits at least.
-pub(super) fn float_repr(value: f64) -> String {
+pub(crate) fn float_repr(value: f64) -> String {
     let scientific = format!("{value:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
