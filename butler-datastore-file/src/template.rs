@@ -30,7 +30,8 @@ mod resolve;
 mod spec;
 
 use butler_core::{
-    DataId, DatasetType, DimensionUniverse, Error, ErrorKind, LookupKey, LookupTable, Result, Section,
+    DataId, DatasetType, DimensionElement, DimensionUniverse, Error, ErrorKind, LookupKey, LookupTable,
+    Result, Section,
 };
 
 pub(crate) use parse::FileTemplate;
@@ -76,6 +77,11 @@ impl Templates {
             configured.insert_default(LookupKey::Dimensions(group), FileTemplate::parse(template)?);
         }
         Ok(Self { configured })
+    }
+
+    /// Dimensions of which single values have templates of their own.
+    pub(crate) fn dimensions(&self) -> impl Iterator<Item = DimensionElement> {
+        self.configured.dimensions()
     }
 
     /// Where artifacts of a dataset type go, or of a component of it.

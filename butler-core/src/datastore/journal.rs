@@ -12,7 +12,7 @@ use crate::{Error, ErrorKind, Result};
 const VERSION: u32 = 1;
 
 /// Whether an entry's artifacts are written or removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JournalAction {
     /// Artifacts are written, and registered afterwards.

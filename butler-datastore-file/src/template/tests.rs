@@ -132,9 +132,9 @@ fn fields_are_formatted_and_left_out() {
         assert_eq!(path, expected, "{template}");
     }
     let templates =
-        templates("raw = '{run}/{datasetType}_{exposure}_{detector}_{exposure.exposure_time:.2f}'").unwrap();
+        templates("raw = '{run}/{instrument}_{exposure}_{detector}_{exposure.exposure_time:.2f}'").unwrap();
     let path = path(&templates, &exposure(&of("raw", &["exposure", "detector"]), "r")).unwrap();
-    assert_eq!(path, "r/raw_2026010100001_0_30_00.json");
+    assert_eq!(path, "r/BenchCam_2026010100001_0_30_00.json");
 }
 
 #[test]
