@@ -1,1 +1,8 @@
 //! Conformance suites, reference implementations and fixtures that every backend of the Data Butler is tested with.
+pub mod backend;
+mod case;
+pub mod mutants;
+pub mod random;
+pub mod reference;
+mod walk;
+pub use case::{Case, Harness};

@@ -144,11 +144,7 @@ impl Scalar {
     pub fn ty(&self, schema: &Schema) -> Result<ColumnType> {
         match self {
             Self::Column(name) => find(schema, name).map(|column| column.ty),
-            Self::Literal(value) => match value {
-                Value::Float(value) if !value.is_finite() => Err(problem(format!("{value} is no value"))),
-                Value::Text(value) if value.contains('\0') => Err(problem("text cannot contain NUL".into())),
-                _ => value.ty().ok_or_else(|| problem("a literal cannot be NULL".into())),
-            },
+            Self::Literal(value) => literal_type(value),
             Self::Null(ty) => Ok(*ty),
             Self::Compare { left, right, .. } => {
                 let (left, right) = (left.ty(schema)?, right.ty(schema)?);
@@ -168,12 +164,15 @@ impl Scalar {
             Self::IsNull(operand) => operand.ty(schema).map(|_| ColumnType::Bool),
             Self::In { value, list } => {
                 let ty = value.ty(schema)?;
-                if let Some(other) = list.iter().find(|other| other.ty() != Some(ty)) {
-                    return Err(problem(format!("{other} is not of type {ty}")));
+                for other in list {
+                    if literal_type(other)? != ty {
+                        return Err(problem(format!("{other} is not of type {ty}")));
+                    }
                 }
                 Ok(ColumnType::Bool)
             }
-            Self::Glob { value, .. } => {
+            Self::Glob { value, pattern } => {
+                literal_type(&pattern.as_str().into())?;
                 value.expect(schema, ColumnType::Text)?;
                 Ok(ColumnType::Bool)
             }
@@ -188,6 +187,14 @@ impl Scalar {
     fn expect(&self, schema: &Schema, expected: ColumnType) -> Result<()> {
         let ty = self.ty(schema)?;
         if ty == expected { Ok(()) } else { Err(problem(format!("expected {expected}, found {ty}"))) }
+    }
+}
+
+fn literal_type(value: &Value) -> Result<ColumnType> {
+    match value {
+        Value::Float(value) if !value.is_finite() => Err(problem(format!("{value} is no value"))),
+        Value::Text(value) if value.contains('\0') => Err(problem("text cannot contain NUL".into())),
+        _ => value.ty().ok_or_else(|| problem("a literal cannot be NULL".into())),
     }
 }
 
@@ -237,6 +244,8 @@ mod tests {
         refuses(&scan.clone().filter(a().eq(Value::from("x"))), "int cannot be compared with text");
         refuses(&scan.clone().filter(Scalar::column("c").is_null()), "no column 'c' among a, b");
         refuses(&scan.clone().filter(a().is_in(vec!["x".into()])), "'x' is not of type int");
+        refuses(&scan.clone().filter(a().is_in(vec![Value::Null])), "cannot be NULL");
+        refuses(&scan.clone().filter(Scalar::column("b").is_in(vec!["\0".into()])), "cannot contain NUL");
         refuses(&scan.clone().project([("x", a()), ("x", a())]), "'x' occurs twice");
         refuses(&scan.clone().project([("x", Scalar::Literal(f64::NAN.into()))]), "NaN is no value");
         refuses(&scan.clone().project([("x", Scalar::Literal(Value::Null))]), "cannot be NULL");

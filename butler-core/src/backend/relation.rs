@@ -77,10 +77,11 @@ pub struct AggregateColumn {
 
 /// A bag of rows, described by what makes it: the question that a backend answers.
 ///
-/// The algebra is small and closed. Names of columns are unique in each
+/// The algebra is small and closed. Names of columns are any text, unique in each
 /// relation; where two relations meet, their columns must differ in name
-/// (project before). Rows are a bag: duplicates count, and order means nothing
-/// except that of an outermost `Sort` or `Slice`.
+/// (project before). A relation without columns has rows all the same. Rows are a
+/// bag: duplicates count, and order means nothing except that of an outermost
+/// `Sort` or `Slice`.
 ///
 /// | operator | rows |
 /// |---|---|
@@ -96,7 +97,7 @@ pub struct AggregateColumn {
 /// | `Aggregate` | one row for each group of rows that agree in `by`; one for all if `by` is empty, also if there are none |
 /// | `Sort` | the same rows, in order |
 /// | `Slice` | `limit` rows after the first `offset`, in order |
-/// | `Closure` | each node that a path of edges (of at most `max_depth`) leads to from a seed, the seeds included, once; cycles do no harm |
+/// | `Closure` | each node that a path of edges (of at most `max_depth`) leads to from a seed, the seeds included, once (NULL is like NULL); edges with a NULL in `from` lead nowhere; cycles do no harm |
 ///
 /// `FirstBy` and `Slice` need an order that leaves no choice: rows that agree in
 /// the keys must be equal. The reference backend refuses others; databases may

@@ -53,7 +53,13 @@ pub enum Arithmetic {
 /// | `IsNull` | never NULL | |
 /// | `In` | NULL if the value is, unless the list is empty | an empty list gives false; the list has no NULL |
 /// | `Glob` | NULL if the value is | case counts; the pattern fits the whole text |
-/// | `Arithmetic`, `Negate` | NULL if an operand is | a result out of range of its type is an error, also one that becomes zero only by underflow of `Mul` or `Div`; division and remainder by zero are NULL; of an integer and a float, the integer becomes the nearest float |
+/// | `Arithmetic`, `Negate` | NULL if an operand is | a result out of range of its type is an error, also one that becomes zero only by underflow of `Mul` or `Div`; division and remainder by zero are NULL; of an integer and a float, and of two integers in `Div`, integers become the nearest float; a remainder by -1 is 0 |
+///
+/// An arithmetic error surfaces if the result depends on it: on the value, or on whether a row is
+/// there. One that the result does not depend on — in a row that another condition removes,
+/// in a column that is projected away, in an operand of an `And` that is false anyway — surfaces
+/// or not: databases choose the order in which they evaluate. The reference
+/// backend evaluates everything, and fails.
 ///
 /// Values are never NaN or infinite, and negative zero is zero. Types are
 /// checked by [`Relation::schema`](super::Relation::schema): comparisons take two

@@ -1,5 +1,6 @@
 //! Specifications of tables.
 
+use std::collections::HashSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -13,10 +14,16 @@ use crate::{Error, ErrorKind, Result};
 /// What PostgreSQL allows a name.
 const NAME_MAX: usize = 63;
 
+/// Prefixes of tables that SQLite and PostgreSQL refuse or hide.
+const RESERVED_PREFIXES: [&str; 2] = ["sqlite_", "pg_"];
+
+/// Columns that every table of PostgreSQL has.
+const RESERVED_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+
 /// Column of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnSpec {
-    /// Name.
+    /// Name, made like that of a table; not one of the columns that PostgreSQL adds to every table (`xmin`, `ctid`, …).
     pub name: ArcStr,
     /// Type.
     pub ty: ColumnType,
@@ -33,14 +40,15 @@ pub struct UniqueSpec {
     pub columns: Vec<ArcStr>,
 }
 
-/// Rows that agree in some columns have half-open ranges that do not overlap.
+/// Rows that agree in some columns have half-open ranges that do not overlap; rows
+/// with a NULL among those columns do not count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exclusion {
     /// Columns in which rows agree.
     pub equal: Vec<ArcStr>,
     /// Integer column of the ranges' included begin.
     pub begin: ArcStr,
-    /// Integer column of the ranges' excluded end; it is greater than the begin.
+    /// Integer column of the ranges' excluded end; it is greater than the begin, otherwise the row is refused as an `Argument`.
     pub end: ArcStr,
 }
 
@@ -77,11 +85,14 @@ pub struct IndexSpec {
 /// A table: columns, keys and rules.
 ///
 /// Rows are clustered by the primary key where the database can. A table with
-/// an `identity` column has that as its primary key; values are issued by the
-/// database, ascending and never again, also not after a deletion.
+/// an `identity` column has that alone as its primary key; values are issued by the
+/// database, ascending in the order of rows, from 1 at first, perhaps with gaps, and never
+/// again, also not after a deletion. A value that a caller gives counts as issued:
+/// later ones are greater. What a transaction that is undone was issued does not count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableSpec {
-    /// Name: lower-case letters, digits and underscores, at most 63 bytes.
+    /// Name: lower-case letters, digits and underscores, not first a digit, at most 63 bytes; not
+    /// with the prefix `sqlite_` or `pg_`.
     pub name: ArcStr,
     /// What it holds.
     pub comment: ArcStr,
@@ -215,51 +226,87 @@ impl TableSpec {
         }
     }
 
-    /// Checks that the specification is sound.
+    /// Checks that the specification is sound, as far as it shows.
     ///
     /// # Errors
-    /// `Argument` if a name is malformed or repeated, or a rule names a column that is not there or of the wrong type.
+    /// `Argument` if a name is malformed or repeated, or a rule names a column twice, or one that is not there
+    /// or of the wrong type.
     pub fn validate(&self) -> Result<()> {
-        let fail = |message: String| {
-            Err(Error::new(ErrorKind::Argument, format!("table '{}' {message}", self.name.escape_debug())))
-        };
-        for name in std::iter::once(&self.name).chain(self.columns.iter().map(|column| &column.name)) {
-            let mut chars = name.chars();
-            let sound = chars.next().is_some_and(|c| c.is_ascii_lowercase() || c == '_')
-                && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-                && name.len() <= NAME_MAX;
-            if !sound {
-                return fail(format!("has the unusable name '{}'", name.escape_debug()));
+        self.check_names()
+            .and_then(|()| self.check_columns_of_rules())
+            .and_then(|()| self.check_keys())
+            .map_err(|problem| {
+                Error::new(ErrorKind::Argument, format!("table '{}' {problem}", self.name.escape_debug()))
+            })
+    }
+
+    fn check_names(&self) -> Result<(), String> {
+        let names = self.columns.iter().map(|column| &column.name);
+        if let Some(name) = std::iter::once(&self.name).chain(names.clone()).find(|name| !is_sound(name)) {
+            return Err(format!("has the unusable name '{}'", name.escape_debug()));
+        }
+        if RESERVED_PREFIXES.iter().any(|prefix| self.name.starts_with(prefix)) {
+            return Err("has a name that databases keep for themselves".into());
+        }
+        if let Some(name) = names.clone().find(|name| RESERVED_COLUMNS.contains(&name.as_str())) {
+            return Err(format!("has the column '{name}', a name that databases keep for themselves"));
+        }
+        match repeated(names) {
+            Some(name) => Err(format!("has the column '{name}' twice")),
+            None => Ok(()),
+        }
+    }
+
+    fn check_columns_of_rules(&self) -> Result<(), String> {
+        let rules = std::iter::once(&self.primary_key)
+            .chain(self.unique.iter().map(|rule| &rule.columns))
+            .chain(self.foreign_keys.iter().map(|rule| &rule.columns))
+            .chain(self.indexes.iter().map(|rule| &rule.columns));
+        if rules.clone().skip(1).any(Vec::is_empty) {
+            return Err("has a rule about no columns".into());
+        }
+        for columns in rules.chain(self.exclusion.iter().map(|rule| &rule.equal)) {
+            if let Some(missing) = columns.iter().find(|name| self.get(name).is_none()) {
+                return Err(format!("has a rule about the column '{missing}', which it lacks"));
+            }
+            if let Some(name) = repeated(columns) {
+                return Err(format!("has a rule with the column '{name}' twice"));
             }
         }
-        if let Some(column) =
-            self.columns.iter().enumerate().find_map(|(i, c)| (self.position(&c.name) != Some(i)).then_some(c))
-        {
-            return fail(format!("has the column '{}' twice", column.name));
-        }
-        let named = self
-            .primary_key
-            .iter()
-            .chain(self.unique.iter().flat_map(|rule| &rule.columns))
-            .chain(self.exclusion.iter().flat_map(|rule| &rule.equal))
-            .chain(self.foreign_keys.iter().flat_map(|rule| &rule.columns))
-            .chain(self.indexes.iter().flat_map(|rule| &rule.columns));
-        if let Some(missing) = named.into_iter().find(|name| self.get(name).is_none()) {
-            return fail(format!("has a rule about the column '{missing}', which it lacks"));
-        }
-        if self.primary_key.is_empty() || self.primary_key.iter().any(|key| self.get(key).is_some_and(|c| c.nullable)) {
-            return fail("needs a primary key that is never NULL".into());
-        }
-        let ranges = self.exclusion.iter().flat_map(|rule| [&rule.begin, &rule.end]);
-        let integers = ranges.chain(&self.identity);
-        if let Some(column) = integers
-            .into_iter()
-            .find(|name| self.get(name).is_none_or(|c| c.ty != ColumnType::Int || c.nullable))
-        {
-            return fail(format!("needs an integer column '{column}' that is never NULL"));
+        if self.foreign_keys.iter().any(|rule| rule.columns.len() != rule.referenced.len()) {
+            return Err("refers to another number of columns".into());
         }
         Ok(())
     }
+
+    fn check_keys(&self) -> Result<(), String> {
+        if self.primary_key.is_empty()
+            || self.primary_key.iter().any(|key| self.get(key).is_some_and(|c| c.nullable))
+        {
+            return Err("needs a primary key that is never NULL".into());
+        }
+        if self.identity.as_ref().is_some_and(|identity| self.primary_key != [identity.clone()]) {
+            return Err("needs its identity as the primary key".into());
+        }
+        let ranges = self.exclusion.iter().flat_map(|rule| [&rule.begin, &rule.end]);
+        let integer = |name: &ArcStr| self.get(name).is_some_and(|c| c.ty == ColumnType::Int && !c.nullable);
+        match ranges.chain(&self.identity).find(|name| !integer(name)) {
+            Some(column) => Err(format!("needs an integer column '{column}' that is never NULL")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_sound(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars.next().is_some_and(|c| c.is_ascii_lowercase() || c == '_')
+        && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && name.len() <= NAME_MAX
+}
+
+fn repeated<'a>(names: impl IntoIterator<Item = &'a ArcStr>) -> Option<&'a ArcStr> {
+    let mut seen = HashSet::new();
+    names.into_iter().find(|name| !seen.insert(*name))
 }
 
 fn names<S: AsRef<str>>(columns: impl IntoIterator<Item = S>) -> Vec<ArcStr> {
@@ -291,5 +338,39 @@ impl Deref for TableRef {
 
     fn deref(&self) -> &TableSpec {
         &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refuses(spec: &TableSpec, reason: &str) {
+        let error = spec.validate().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Argument);
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+
+    #[test]
+    fn unsound_specifications_are_refused() {
+        let named = |name: &str| TableSpec::new(name, "").column("a", ColumnType::Int, "").primary_key(["a"]);
+        let with = |name: &str| named("t").column(name, ColumnType::Text, "");
+        named(&"x".repeat(63)).validate().unwrap();
+        for name in ["", "T", "1t", "t-1", "tä", &"x".repeat(64)] {
+            refuses(&named(name), "unusable name");
+            refuses(&with(name), "unusable name");
+        }
+        refuses(&named("sqlite_t"), "keep for themselves");
+        refuses(&named("pg_t"), "keep for themselves");
+        refuses(&with("xmax"), "keep for themselves");
+        refuses(&with("a"), "column 'a' twice");
+        refuses(&named("t").unique(["b"]), "'b', which it lacks");
+        refuses(&named("t").index(["a", "a"]), "rule with the column 'a' twice");
+        refuses(&named("t").unique(Vec::<&str>::new()), "about no columns");
+        refuses(&named("t").references(["a"], "u", &["a", "b"], OnDelete::Restrict), "another number");
+        refuses(&named("t").primary_key(Vec::<&str>::new()), "needs a primary key");
+        refuses(&named("t").nullable("b", ColumnType::Int, "").primary_key(["b"]), "needs a primary key");
+        refuses(&named("t").identity("b", "").primary_key(["a"]), "its identity as the primary key");
+        refuses(&with("b").exclude(["a"], "a", "b"), "needs an integer column 'b'");
     }
 }
