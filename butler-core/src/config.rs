@@ -124,10 +124,10 @@ impl Config {
         }
     }
 
-    /// All values, as TOML that can be merged again. Nothing is expanded.
+    /// All values, as they were given: nothing is expanded.
     #[must_use]
-    pub fn to_toml(&self) -> String {
-        section::plain(&self.root).to_string()
+    pub fn to_table(&self) -> toml::Table {
+        self.table().iter().map(|(name, node)| (name.clone(), section::plain(node))).collect()
     }
 
     /// All values with their origins, as TOML with comments; secrets are left out.

@@ -11,3 +11,4 @@ pub use id::{DatasetId, IdGenerationMode, IdIssuer};
 pub use kind::DatasetKind;
 pub use reference::{ArtifactRecord, ArtifactRecords, DatasetRef, NewDataset};
 pub use ty::DatasetType;
+pub(crate) use ty::split_component;

@@ -1,11 +1,21 @@
 //! Artifacts: what a datastore stores, and how it finds it again.
 
+mod check;
+mod constraints;
 mod journal;
+mod memory;
+mod read;
 mod request;
 mod traits;
 mod transfer;
 
-pub use journal::{JournalAction, JournalArtifact, JournalHeader, JournalOperation};
+pub use check::{check_datastore_name, refuse_component, refuse_repeated};
+pub use constraints::Constraints;
+pub use journal::{
+    JournalAction, JournalArtifact, JournalEntry, JournalHeader, JournalOperation, alternative_path,
+};
+pub use memory::{MemoryDatastore, MemoryDatastoreFactory};
+pub use read::{ReadGoal, Reader};
 pub use request::{
     Artifact, ArtifactBody, ArtifactUris, FileDataset, GetRequest, RecordsByDataset, WriteRequest,
 };

@@ -10,6 +10,7 @@ mod record;
 mod universe;
 mod value;
 
+pub(crate) use data_id::check_value;
 pub use data_id::{DataId, DataIdRecords};
 pub use element::{DimensionElement, Field, FieldRole, FieldType};
 pub use group::DimensionGroup;

@@ -11,6 +11,7 @@ mod error;
 mod factory;
 mod formatter;
 mod host;
+mod lookup;
 mod object;
 pub mod query;
 pub mod registry;
@@ -41,6 +42,7 @@ pub use error::{Error, ErrorKind, Result, Retry};
 pub use factory::{DatastoreContext, DatastoreFactory, Factories, RegistryConfig, RegistryFactory};
 pub use formatter::{Formatter, Formatters, ReadOutcome, ReadRequest, ReadSource};
 pub use host::{host_name, user_name};
+pub use lookup::{LookupKey, LookupTable};
 pub use object::{Object, Structured};
 pub use storage_class::{
     Delegates, ReadParameters, StorageClass, StorageClassConfig, StorageClassDelegate, StorageClasses,

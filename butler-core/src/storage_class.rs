@@ -8,9 +8,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use arcstr::ArcStr;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::object::Structured;
+use crate::object::{Object, Structured};
 use crate::{Error, ErrorKind, Result, suggest};
 
 pub use delegate::{Delegates, StorageClassDelegate, StructuredDelegate};
@@ -81,6 +82,31 @@ impl StorageClass {
                 .with_hint(format!("it takes {hint}")))
             }
         }
+    }
+
+    /// Checks that an object is of its in-memory type, as far as that is known here:
+    /// `structured`, `text` and `bytes` are.
+    ///
+    /// # Errors
+    /// `StorageClass` if it is not.
+    pub fn check_object(&self, object: &Object) -> Result<()> {
+        let fits = match self.in_memory.as_str() {
+            "structured" => object.is::<Structured>(),
+            "text" => object.is::<String>(),
+            "bytes" => object.is::<Bytes>(),
+            _ => true,
+        };
+        if fits {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::StorageClass,
+            format!(
+                "an object of type {} is no {self}, which is {} in memory",
+                object.type_name(),
+                self.in_memory
+            ),
+        ))
     }
 
     /// Whether objects of another storage class can be taken for its own.

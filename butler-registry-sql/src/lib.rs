@@ -16,9 +16,9 @@ mod stream;
 mod workers;
 
 pub use config::Durability;
+pub use factory::SqlRegistryFactory;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresBackend, PostgresConfig};
-pub use factory::SqlRegistryFactory;
 pub use registry::SqlRegistry;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Journal, SqliteBackend, SqliteConfig};

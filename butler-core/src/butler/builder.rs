@@ -416,9 +416,7 @@ fn initial_config(creation: &Creation) -> Result<String> {
     for (name, text) in &creation.configs {
         config.merge_text(text, name)?;
     }
-    let mut table: toml::Table = config.to_toml().parse().map_err(|error: toml::de::Error| {
-        Error::new(ErrorKind::Unexpected, format!("a configuration cannot be written: {}", error.message()))
-    })?;
+    let mut table = config.to_table();
     table.entry("format").or_insert_with(|| toml::Value::Integer(FORMAT as i64));
     let registry = sub_table(&mut table, "registry")?;
     if let Some(url) = &creation.registry {
@@ -435,7 +433,9 @@ fn initial_config(creation: &Creation) -> Result<String> {
         datastore.entry("root").or_insert_with(|| "<root>/datastore".into());
     }
     name_datastores(datastore, &mut Vec::new());
-    Ok(toml::Value::Table(ordered(table)).to_string())
+    toml::to_string(&ordered(table)).map_err(|error| {
+        Error::new(ErrorKind::Unexpected, format!("a configuration cannot be written: {error}"))
+    })
 }
 
 fn sub_table<'a>(table: &'a mut toml::Table, name: &str) -> Result<&'a mut toml::Table> {

@@ -13,6 +13,7 @@ use super::transfer::TransferMode;
 use crate::Result;
 use crate::backend::ColumnBatch;
 use crate::dataset::{DatasetRef, DatasetType};
+use crate::dimension::DataId;
 use crate::object::Object;
 use crate::registry::{OpaqueFetch, OpaqueTable, Outcome};
 
@@ -28,6 +29,8 @@ pub struct DatastoreCapabilities {
     pub readable: bool,
     /// Ways in which files come in; none if it takes no files.
     pub transfer_modes: Vec<TransferMode>,
+    /// Whether what it stores is bytes, which can be opened, and copied from another datastore.
+    pub artifacts: bool,
     /// Whether a new artifact never replaces one that is there, whoever wrote it.
     pub no_clobber: bool,
     /// Whether artifacts have URIs.
@@ -79,17 +82,23 @@ pub trait Bookkeeper: Send + Sync {
 ///
 /// Made by [`Datastore::prepare_write`], which wrote its journal entries. After
 /// `execute`, exactly one of `commit` and `roll_back` is called; a transaction
-/// that is dropped, or whose process dies, is left to a recovery.
+/// that is dropped, or whose process dies, is left to a recovery (or undone at
+/// once, by an ephemeral datastore, which has no entries).
 #[async_trait]
 pub trait WriteTransaction: Send {
-    /// Names of its journal entries, to be claimed in the registry's transaction.
+    /// Names of its journal entries, to be claimed in the registry's transaction, and
+    /// to be forgotten there after a `commit` or `roll_back` without an error.
     fn entries(&self) -> Vec<ArcStr>;
 
-    /// Moves the bytes; returns the records that find them again.
+    /// Moves the bytes; returns the records that find them again, in the order of the requests.
+    ///
+    /// Behaviour: called once. After an error nothing is usable, but what was written so far
+    /// stays until `roll_back`.
     ///
     /// # Errors
     /// `AlreadyExists` if an artifact is in the way, `Formatter` and `StorageClass` for
-    /// objects that cannot be written, `NotFound` for files that are not there, `Exhausted`.
+    /// objects that cannot be written, `NotFound` for files that are gone, `Integrity` for
+    /// copies that are not what they should be, `Exhausted`.
     async fn execute(&mut self) -> Result<RecordsByDataset>;
 
     /// Ends it after the registry's transaction: entries and temporary files go, and sources that were moved.
@@ -98,7 +107,10 @@ pub trait WriteTransaction: Send {
     /// Of leftovers only: the datasets are stored.
     async fn commit(self: Box<Self>) -> Result<()>;
 
-    /// Undoes it: artifacts that it wrote go, then the entries.
+    /// Undoes it: artifacts that it wrote go, and directories that it made, then the entries.
+    ///
+    /// Behaviour: may be called before `execute`, and after one that failed or was given up;
+    /// what was there before stays.
     ///
     /// # Errors
     /// Of leftovers only, which a recovery finds.
@@ -110,11 +122,15 @@ pub trait WriteTransaction: Send {
 /// Made by [`Datastore::prepare_remove`], which wrote its journal entries.
 #[async_trait]
 pub trait RemoveTransaction: Send {
-    /// Names of its journal entries, to be claimed in the registry's transaction.
+    /// Names of its journal entries, to be claimed in the registry's transaction, and
+    /// to be forgotten there after a `commit` or `roll_back` without an error.
     fn entries(&self) -> Vec<ArcStr>;
 
     /// After the registry's transaction: deletes the artifacts that no record
     /// names any more, then the entries.
+    ///
+    /// Behaviour: artifacts that are gone already are no error; one that somebody is
+    /// about to write or take over stays, with the entry.
     ///
     /// # Errors
     /// Of leftovers only, which a recovery finds.
@@ -209,21 +225,34 @@ pub trait Datastore: Debug + Send + Sync + 'static {
     /// Tables that it needs in the registry; one that only forwards has none.
     fn tables(&self) -> Vec<OpaqueTable>;
 
-    /// Whether its constraints let it store datasets of a type, and what it needs for that.
-    fn acceptance(&self, dataset_type: &DatasetType) -> Acceptance;
+    /// Whether its constraints let it store datasets of a type and, if given, a data ID,
+    /// and what it needs for that.
+    fn acceptance(&self, dataset_type: &DatasetType, data_id: Option<&DataId>) -> Acceptance;
 
-    /// Begins to store something: writes the journal entry.
+    /// Whether it has records of a dataset: those attached to it or, if it is ephemeral, its own.
+    fn knows(&self, dataset: &DatasetRef) -> bool {
+        dataset
+            .records()
+            .is_some_and(|records| records.0.iter().any(|record| record.datastore == *self.name()))
+    }
+
+    /// Begins to store something: checks all that can be checked without moving bytes, then
+    /// writes the journal entry.
+    ///
+    /// Behaviour: if anything is wrong, nothing is journalled; without requests there is no entry.
     ///
     /// # Errors
-    /// `DatasetTypeNotSupported` if it refuses a dataset, `Template` if a path
-    /// cannot be made, `Unsupported` for a way of transfer that it has not,
-    /// `NotFound` for a file to ingest that is not there.
+    /// `ReadOnly`; `DatasetTypeNotSupported` if it refuses a dataset; `Argument` if a dataset is given
+    /// twice or is a component; `Template` if a path cannot be made, or two requests lead to the same;
+    /// `Unsupported` for a way of transfer that it has not; `NotFound` for a file to ingest that is not
+    /// there, `Permission` for one that cannot be read; `StorageClass` and `Formatter` for objects that
+    /// can be seen not to fit.
     async fn prepare_write(&self, requests: Vec<WriteRequest>) -> Result<Box<dyn WriteTransaction>>;
 
     /// Begins to remove artifacts of datasets: writes the journal entry.
     ///
     /// Behaviour: datasets without records of this datastore are passed over; artifacts
-    /// that were ingested directly are never deleted.
+    /// that were ingested directly are never deleted; without artifacts there is no entry.
     ///
     /// # Errors
     /// `ReadOnly`, `Connection` and the like.
@@ -231,12 +260,17 @@ pub trait Datastore: Debug + Send + Sync + 'static {
 
     /// Reads objects, in the order asked for.
     ///
+    /// Behaviour: a failure of one is none of the others.
+    ///
     /// # Errors
     /// In its place, each: `NotFound` if there are no records or no artifact,
-    /// `Integrity` if the size is wrong, `Formatter`, `UnknownComponent`, `Argument`.
+    /// `Integrity` if the size is wrong, `Formatter`, `UnknownComponent`, `Argument` for an unknown
+    /// parameter, `StorageClass` if it cannot be converted to what is asked for.
     async fn get(&self, requests: Vec<GetRequest>) -> Vec<Result<Object>>;
 
     /// Whether all artifacts of datasets are there, in the order asked for.
+    ///
+    /// Behaviour: `false` for datasets without records of this datastore.
     ///
     /// # Errors
     /// `Connection` and the like: not knowing is not the same as missing.
@@ -253,7 +287,7 @@ pub trait Datastore: Debug + Send + Sync + 'static {
     /// Artifacts of a dataset, as bytes.
     ///
     /// # Errors
-    /// As [`get`](Self::get).
+    /// `NotFound` and `Integrity` as [`get`](Self::get); `Unsupported` without the capability.
     async fn open(&self, dataset: &DatasetRef) -> Result<Vec<Artifact>>;
 
     /// Finishes or undoes what dead writers left.

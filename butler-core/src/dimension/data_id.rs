@@ -61,7 +61,7 @@ impl DataId {
             ));
         }
         for (dimension, value) in group.keys().zip(&values) {
-            check_type(dimension, value)?;
+            check_value(dimension, value)?;
         }
         Ok(Self::from_checked(group, values, None))
     }
@@ -104,7 +104,7 @@ impl DataId {
         for (key, value) in pairs {
             let dimension = group.universe().dimension(key.as_ref())?;
             let value = value.into();
-            check_type(dimension, &value)?;
+            check_value(dimension, &value)?;
             if let Some(index) = group.key_index(dimension) {
                 slots[index] = Some(value);
             }
@@ -343,7 +343,7 @@ fn push_text(bytes: &mut SmallVec<[u8; 256]>, text: &str) {
     bytes.extend_from_slice(text.as_bytes());
 }
 
-fn check_type(dimension: DimensionElement, value: &DimensionValue) -> Result<()> {
+pub(crate) fn check_value(dimension: DimensionElement, value: &DimensionValue) -> Result<()> {
     let key = dimension.key().map(|key| key.ty);
     let expected = match (key, value) {
         (Some(FieldType::Int), DimensionValue::Int(_))

@@ -43,6 +43,20 @@ pub trait StorageClassDelegate: Debug + Send + Sync {
 
     /// Component from which a derived component can be computed, of those that there are.
     fn responsible_component(&self, derived: &str, available: &[ArcStr]) -> Option<ArcStr>;
+
+    /// An object of its storage class from one of another in-memory type, which the class
+    /// [converts from](StorageClass::converts_from).
+    ///
+    /// # Errors
+    /// `StorageClass` if it cannot be converted.
+    fn convert(&self, class: &StorageClass, object: &Object, from: &StorageClass) -> Result<Object> {
+        let _ = object;
+        Err(Error::new(
+            ErrorKind::StorageClass,
+            format!("an object of storage class '{from}' cannot be converted to '{class}'"),
+        )
+        .with_hint("its delegate has no conversion"))
+    }
 }
 
 /// Delegate of structured objects: a component is the member of a map.
@@ -79,8 +93,15 @@ impl StorageClassDelegate for StructuredDelegate {
         object: &Object,
         parameters: &ReadParameters,
     ) -> Result<Object> {
-        class.check_parameters(parameters)?;
-        Ok(object.clone())
+        match parameters.keys().next() {
+            None => Ok(object.clone()),
+            // What cannot be applied must not be passed over.
+            Some(name) => Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("read parameter '{name}' cannot be applied to an object of storage class '{class}'"),
+            )
+            .with_hint("neither its formatter nor a delegate does that here")),
+        }
     }
 
     fn responsible_component(&self, _: &str, _: &[ArcStr]) -> Option<ArcStr> {
@@ -145,5 +166,9 @@ mod tests {
         let whole = delegate.assemble(class, parts).unwrap();
         assert_eq!(whole.downcast_ref::<Structured>().unwrap(), object.downcast_ref::<Structured>().unwrap());
         assert_eq!(delegate.component(class, &object, "c").unwrap_err().kind(), ErrorKind::UnknownComponent);
+        let parameters = ReadParameters::from([("a".into(), Structured::Null)]);
+        let error = delegate.apply_parameters(class, &object, &parameters).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(delegate.convert(class, &object, class).unwrap_err().kind(), ErrorKind::StorageClass);
     }
 }

@@ -1,0 +1,170 @@
+//! Configuration of a file datastore.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arcstr::ArcStr;
+use butler_core::datastore::{Constraints, Datastore, Reader, check_datastore_name};
+use butler_core::{DatastoreContext, DatastoreFactory, Error, ErrorKind, LookupTable, Result, Section};
+
+use crate::datastore::{FileDatastore, Settings};
+use crate::location::{local_file, scheme};
+use crate::record;
+use crate::store::LocalStore;
+use crate::template::Templates;
+
+/// How long an entry of the journal is honoured, unless configuration says otherwise.
+const LEASE: Duration = Duration::from_secs(3600);
+
+/// What is compared with the records when an artifact is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verification {
+    /// The number of bytes.
+    Size,
+    /// The number of bytes, and the checksum.
+    Checksum,
+}
+
+/// Builds datastores of the kind `file`, on local files.
+///
+/// | key | default | meaning |
+/// |---|---|---|
+/// | `name` | `file` | name that is written down in the registry |
+/// | `root` | | directory, made on first write; a path or a `file:` URL |
+/// | `accept`, `reject` | everything | [constraints](Constraints) |
+/// | `templates` | as the Python butler | file templates, by [lookup key](LookupTable) |
+/// | `formatters` | of the storage class | names of formatters, by lookup key |
+/// | `disassemble` | `false` | whether composites are stored component by component, by lookup key |
+/// | `checksum` | `true` | whether the BLAKE3 of what is written is recorded |
+/// | `verify_on_read` | `size` | `checksum` to compare checksums too |
+/// | `lease` | `1h` | age at which a writer or remover is taken for dead |
+/// | `concurrency` | 4, or the number of processors | threads that work for one call |
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FileDatastoreFactory;
+
+impl DatastoreFactory for FileDatastoreFactory {
+    fn build(&self, section: &Section<'_>, context: &DatastoreContext) -> Result<Arc<dyn Datastore>> {
+        section.text("kind")?;
+        let name = ArcStr::from(section.text("name")?.unwrap_or_else(|| "file".to_owned()));
+        check_datastore_name(&name)?;
+        let root = root(section)?;
+        let workers =
+            section.number("concurrency")?.map(|count| usize::try_from(count).unwrap_or(usize::MAX));
+        let lease = section.duration("lease")?.unwrap_or(LEASE);
+        let settings = Settings {
+            table: record::table(&name),
+            constraints: Constraints::from_section(section, context.universe)?,
+            templates: Templates::from_section(section, context.universe)?,
+            formatters: LookupTable::from_section(section, "formatters", context.universe)?,
+            disassemble: LookupTable::from_section(section, "disassemble", context.universe)?,
+            known_formatters: Arc::clone(&context.formatters),
+            reader: Reader::new(Arc::clone(&context.storage_classes), Arc::clone(&context.delegates)),
+            checksum: section.flag("checksum")?.unwrap_or(true),
+            verification: verification(section)?,
+            lease,
+            read_only: context.read_only,
+            name,
+        };
+        section.finish()?;
+        for formatter in settings.formatters.values() {
+            context.formatters.get(formatter).map_err(|error| unusable(section, "formatters", &error))?;
+        }
+        if workers == Some(0) {
+            return Err(unusable(section, "concurrency", &"there must be one thread at least"));
+        }
+        let workers = workers
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(4, |count| count.get().max(4)));
+        let store = LocalStore::new(&root, workers, context.strict)?;
+        Ok(Arc::new(FileDatastore::new(settings, Box::new(store))))
+    }
+}
+
+fn unusable(section: &Section<'_>, key: &str, problem: &dyn std::fmt::Display) -> Error {
+    let path = if section.path().is_empty() { key.to_owned() } else { format!("{}.{key}", section.path()) };
+    Error::new(ErrorKind::Configuration, format!("configuration key '{path}' cannot be used: {problem}"))
+}
+
+fn root(section: &Section<'_>) -> Result<PathBuf> {
+    let text = section.required_text("root")?;
+    if let Some(scheme) = scheme(&text) {
+        let local = local_file(&text).map_err(|error| unusable(section, "root", &error))?;
+        return local.ok_or_else(|| {
+            unusable(section, "root", &format!("'{scheme}' is no local directory"))
+                .with_hint(format!("object stores need the cargo feature 'datastore-{scheme}'"))
+        });
+    }
+    if text.is_empty() || text.contains('\0') {
+        return Err(unusable(section, "root", &"it is no path of a directory"));
+    }
+    Ok(PathBuf::from(text))
+}
+
+fn verification(section: &Section<'_>) -> Result<Verification> {
+    match section.text("verify_on_read")?.as_deref() {
+        None | Some("size") => Ok(Verification::Size),
+        Some("checksum") => Ok(Verification::Checksum),
+        Some(other) => Err(unusable(
+            section,
+            "verify_on_read",
+            &format!("it is 'size' or 'checksum', not '{}'", other.escape_debug()),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use butler_core::{Config, Delegates, DimensionUniverse, Factories, StorageClasses};
+
+    fn build(text: &str) -> Result<Arc<dyn Datastore>> {
+        let mut config = Config::default();
+        config.merge_text(&format!("[datastore]\n{text}"), "butler.toml").unwrap();
+        config.set_variable("root", "/repo");
+        let context = DatastoreContext {
+            universe: DimensionUniverse::default(),
+            formatters: Arc::new(crate::formatters()),
+            storage_classes: Arc::new(StorageClasses::default()),
+            delegates: Arc::new(Delegates::default()),
+            factories: Arc::new(Factories::default()),
+            read_only: false,
+            strict: false,
+        };
+        FileDatastoreFactory.build(&config.section("datastore").unwrap(), &context)
+    }
+
+    #[test]
+    fn a_full_configuration_is_read() {
+        let datastore = build(
+            "kind = 'file'\nname = 'archive'\nroot = '<root>/datastore'\naccept = ['all']\nreject = ['raw']\n\
+             checksum = false\nverify_on_read = 'checksum'\nlease = '5m'\nconcurrency = 2\n\
+             templates.raw = '{run}/{id}'\nformatters.StructuredData = 'yaml'\ndisassemble.Exposure = true",
+        )
+        .unwrap();
+        assert_eq!(datastore.name(), "archive");
+        assert_eq!(datastore.tables()[0].spec.name, "file_artifacts_archive");
+        assert_eq!(build("root = 'file:///repo/x'").unwrap().name(), "file");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_told() {
+        for (text, reason) in [
+            ("", "'datastore.root' is missing"),
+            ("root = 's3://bucket/x'", "datastore-s3"),
+            ("root = ''", "no path"),
+            ("root = 'file://elsewhere/x'", "no URI of a local file"),
+            ("root = '/x'\nrooot = '/y'", "'datastore.rooot' is unknown (butler.toml); did you mean 'root'?"),
+            ("root = '/x'\nformatters.default = 'jsn'", "did you mean 'json'?"),
+            ("root = '/x'\nformatters.default = 3", "wrong type"),
+            ("root = '/x'\ndisassemble.default = 'yes'", "wrong type"),
+            ("root = '/x'\ntemplates.default = '{'", "brace"),
+            ("root = '/x'\nverify_on_read = 'sum'", "'size' or 'checksum'"),
+            ("root = '/x'\nlease = 'soon'", "duration"),
+            ("root = '/x'\nconcurrency = 0", "one thread"),
+            ("root = '/x'\nname = ''", "cannot name"),
+        ] {
+            let error = build(text).unwrap_err();
+            assert!(error.to_string().contains(reason), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Artifacts on their way out.
+
+use std::sync::Arc;
+
+use arcstr::ArcStr;
+use async_trait::async_trait;
+use butler_core::datastore::{
+    Bookkeeper, JournalAction, JournalArtifact, JournalOperation, RemoveTransaction,
+};
+use butler_core::{DatasetId, DatasetRef, Error, ErrorKind, Result};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::Inner;
+use crate::journal::{Claims, EntryName, Lease, announce};
+use crate::location::Location;
+use crate::record::{FileRecord, fetch_by_path, paths};
+use crate::work::blocking;
+
+/// Paths that are asked for at once.
+const BATCH: usize = 1000;
+
+/// A transaction that removes.
+struct FileRemove {
+    inner: Arc<Inner>,
+    removal: Option<Removal>,
+}
+
+/// What an entry announces.
+struct Removal {
+    entry: EntryName,
+    lease: Lease,
+    /// Paths under the root, in order.
+    paths: Vec<ArcStr>,
+}
+
+/// Writes the journal entry.
+pub(super) async fn prepare(
+    inner: Arc<Inner>,
+    datasets: Vec<DatasetRef>,
+) -> Result<Box<dyn RemoveTransaction>> {
+    inner.refuse_read_only()?;
+    let removal = blocking({
+        let inner = Arc::clone(&inner);
+        move || announce_removal(&inner, &datasets)
+    })
+    .await?;
+    Ok(Box::new(FileRemove { inner, removal }))
+}
+
+fn announce_removal(inner: &Inner, datasets: &[DatasetRef]) -> Result<Option<Removal>> {
+    let mut ids: FxHashMap<ArcStr, Vec<DatasetId>> = FxHashMap::default();
+    for dataset in datasets {
+        for record in FileRecord::of(dataset, &inner.name)? {
+            // What lies elsewhere is not the datastore's.
+            if let Location::Inside(path) = record.location {
+                ids.entry(path).or_default().push(dataset.id());
+            }
+        }
+    }
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    let mut artifacts: Vec<JournalArtifact> = ids
+        .into_iter()
+        .map(|(path, mut ids)| {
+            ids.dedup();
+            JournalArtifact { path, ids, mode: None, source: None }
+        })
+        .collect();
+    artifacts.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    let paths = artifacts.iter().map(|artifact| artifact.path.clone()).collect();
+    let lease = Lease::begin(inner.lease);
+    let entry =
+        announce(&*inner.store, &inner.name, JournalAction::Remove, JournalOperation::Remove, artifacts)?;
+    Ok(Some(Removal { entry, lease, paths }))
+}
+
+/// What was done about paths that were to be deleted.
+#[derive(Debug, Default)]
+pub(super) struct Deleted {
+    pub(super) paths: Vec<ArcStr>,
+    /// Paths that others are about to write or take over.
+    pub(super) claimed: Vec<ArcStr>,
+}
+
+/// Which of some paths records name.
+pub(super) async fn named_paths(
+    inner: &Inner,
+    books: &dyn Bookkeeper,
+    all: &[ArcStr],
+) -> Result<FxHashSet<ArcStr>> {
+    let mut named = FxHashSet::default();
+    for some in all.chunks(BATCH) {
+        let rows = books.fetch(fetch_by_path(&inner.table.spec.name, some)).await?;
+        named.extend(paths(&rows)?.map(ArcStr::from));
+    }
+    Ok(named)
+}
+
+/// Deletes those of some paths that no record names any more, as long as the lease allows.
+pub(super) async fn delete_unnamed(
+    inner: &Arc<Inner>,
+    books: &dyn Bookkeeper,
+    all: Vec<ArcStr>,
+    lease: Lease,
+) -> Result<Deleted> {
+    let named = named_paths(inner, books, &all).await?;
+    let inner = Arc::clone(inner);
+    blocking(move || {
+        let claims = Claims::read(&*inner.store, JournalAction::Put)?;
+        let (claimed, free): (Vec<ArcStr>, Vec<ArcStr>) =
+            all.into_iter().filter(|path| !named.contains(path)).partition(|path| claims.names(path));
+        let mut session = inner.store.session();
+        for path in &free {
+            if !lease.allows_deletion() {
+                return Err(Error::new(
+                    ErrorKind::Timeout,
+                    "the lease of a removal has ended before all was deleted",
+                )
+                .with_hint("a recovery deletes the rest"));
+            }
+            session.delete(path, true)?;
+        }
+        session.finish()?;
+        Ok(Deleted { paths: free, claimed })
+    })
+    .await
+}
+
+#[async_trait]
+impl RemoveTransaction for FileRemove {
+    fn entries(&self) -> Vec<ArcStr> {
+        self.removal.iter().map(|removal| removal.entry.name.clone()).collect()
+    }
+
+    async fn commit(self: Box<Self>, books: &dyn Bookkeeper) -> Result<()> {
+        let Some(Removal { entry, lease, paths }) = self.removal else { return Ok(()) };
+        let deleted = delete_unnamed(&self.inner, books, paths, lease).await?;
+        if let Some(path) = deleted.claimed.first() {
+            return Err(Error::new(
+                ErrorKind::Busy,
+                format!(
+                    "{} artifacts stay for now, such as '{path}': somebody is writing there",
+                    deleted.claimed.len()
+                ),
+            )
+            .with_hint("a recovery deletes what is not in use then"));
+        }
+        let inner = self.inner;
+        blocking(move || inner.store.delete_entry(&entry)).await
+    }
+
+    async fn roll_back(self: Box<Self>) -> Result<()> {
+        let Some(removal) = self.removal else { return Ok(()) };
+        let inner = self.inner;
+        blocking(move || inner.store.delete_entry(&removal.entry)).await
+    }
+}

@@ -1,0 +1,189 @@
+//! The journal of a datastore: entries in a directory of its own under the root.
+//!
+//! # Why nothing that is written can be deleted by mistake
+//!
+//! A writer first writes its entry, and then lists the entries of removals; a path that one of
+//! them names it leaves alone, and takes the [alternative](alternative_path) instead. A
+//! remover first writes its entry, and after the registry's transaction lists the entries of
+//! writers; a path that one of them names it leaves alone, and its entry stays for a recovery, which
+//! looks again when the writer is done. Whoever comes second sees the first: so of a writer and a
+//! remover of one path at least one steps aside, also if the artifact that is to be removed was gone
+//! before, or is a file that the writer takes over in place.
+//!
+//! An entry has to be written before the removals are listed, and yet it must name the paths that
+//! are chosen afterwards. It names the first choice; the alternative follows from that and the
+//! dataset's id. A recovery looks at both, and deletes what is the same file as the temporary one.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime};
+
+use arcstr::ArcStr;
+use butler_core::datastore::{JournalAction, JournalArtifact, JournalEntry, JournalHeader, JournalOperation};
+use butler_core::{Instant as Time, Result};
+use rustc_hash::FxHashSet;
+
+use crate::store::Store;
+
+/// The datastore's own directory under its root.
+pub(crate) const DIRECTORY: &str = ".butler";
+
+/// Directory of the entries.
+pub(crate) const PATH: &str = ".butler/journal";
+
+/// Name of an entry, unique in all repositories.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct EntryName {
+    /// Time (TAI) and 64 random bits.
+    pub(crate) name: ArcStr,
+    /// What it announces.
+    pub(crate) action: JournalAction,
+}
+
+impl EntryName {
+    /// A new name.
+    pub(crate) fn random(action: JournalAction) -> Self {
+        let time = Time::now().map_or_else(|_| "0".to_owned(), Time::to_iso_tai);
+        let seconds: String = time.chars().take(19).filter(|c| !matches!(c, '-' | ':')).collect();
+        let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+        let (_, more) = uuid::Uuid::new_v4().as_u64_pair();
+        // Some bits of each are fixed, but not of both.
+        Self { name: format!("{seconds}-{:016x}", random ^ more.rotate_left(32)).into(), action }
+    }
+
+    /// Name of its file.
+    pub(crate) fn file(&self) -> String {
+        format!("{}.{}.jsonl", self.name, self.action.name())
+    }
+
+    /// The name of the entry in a file, if that is one.
+    pub(crate) fn of_file(file: &str) -> Option<Self> {
+        let (name, action) = file.strip_suffix(".jsonl")?.rsplit_once('.')?;
+        let action =
+            [JournalAction::Put, JournalAction::Remove].into_iter().find(|known| known.name() == action)?;
+        Some(Self { name: name.into(), action })
+    }
+}
+
+/// Writes an entry.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) fn announce(
+    store: &dyn Store,
+    datastore: &ArcStr,
+    action: JournalAction,
+    operation: JournalOperation,
+    artifacts: Vec<JournalArtifact>,
+) -> Result<EntryName> {
+    let name = EntryName::random(action);
+    let header = JournalHeader {
+        version: 0,
+        entry: name.name.clone(),
+        action,
+        operation,
+        datastore: datastore.clone(),
+        at: Time::now()?,
+        host: host(),
+        process: std::process::id(),
+        artifacts: 0,
+    };
+    store.write_entry(&name, &JournalEntry { header, artifacts }.to_bytes()?)?;
+    Ok(name)
+}
+
+fn host() -> ArcStr {
+    static HOST: OnceLock<ArcStr> = OnceLock::new();
+    HOST.get_or_init(|| rustix::system::uname().nodename().to_string_lossy().as_ref().into()).clone()
+}
+
+/// Paths that open entries of the other side name.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    paths: FxHashSet<ArcStr>,
+    /// Whether an entry was cut short, so that there may be more.
+    incomplete: bool,
+}
+
+impl Claims {
+    /// Reads all open entries of a kind.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) fn read(store: &dyn Store, action: JournalAction) -> Result<Self> {
+        let mut this = Self::default();
+        for name in store.entries()?.into_iter().filter(|name| name.action == action) {
+            // One that is gone meanwhile claims nothing any more.
+            let Some(bytes) = store.read_entry(&name)? else { continue };
+            match JournalEntry::from_bytes(&bytes) {
+                Ok(entry) => {
+                    this.incomplete |= !entry.is_complete();
+                    this.paths.extend(entry.paths());
+                }
+                Err(error) => {
+                    tracing::warn!(entry = %name.name, %error, "a journal entry cannot be read");
+                    this.incomplete = true;
+                }
+            }
+        }
+        Ok(this)
+    }
+
+    /// Whether a path is named.
+    pub(crate) fn names(&self, path: &str) -> bool {
+        self.paths.contains(path)
+    }
+
+    /// Whether a path may be named.
+    pub(crate) fn may_name(&self, path: &str) -> bool {
+        self.incomplete || self.names(path)
+    }
+}
+
+/// How long an entry is honoured since it was written.
+///
+/// Measured by whichever of this host's clocks is further on: one of them stands
+/// still while the machine sleeps, and the other may be set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lease {
+    begun: Instant,
+    begun_by_the_wall: SystemTime,
+    duration: Duration,
+}
+
+impl Lease {
+    /// A lease that begins now, which is before the entry is written.
+    pub(crate) fn begin(duration: Duration) -> Self {
+        Self { begun: Instant::now(), begun_by_the_wall: SystemTime::now(), duration }
+    }
+
+    /// Whether there is time for one more deletion: it may take as long again.
+    pub(crate) fn allows_deletion(&self) -> bool {
+        let by_the_wall = self.begun_by_the_wall.elapsed().unwrap_or_default();
+        self.begun.elapsed().max(by_the_wall) < self.duration / 2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_to_files_and_back() {
+        for action in [JournalAction::Put, JournalAction::Remove] {
+            let name = EntryName::random(action);
+            assert_eq!(EntryName::of_file(&name.file()), Some(name.clone()));
+            assert_ne!(EntryName::random(action), name);
+            let (time, random) = name.name.split_once('-').unwrap();
+            assert_eq!((time.len(), random.len()), (15, 16), "{}", name.name);
+        }
+        for file in ["", "x.jsonl", "x.put.jsonl.new", "x.drop.jsonl", ".put", "x.put"] {
+            assert_eq!(EntryName::of_file(file), None, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_lease_ends() {
+        assert!(Lease::begin(Duration::from_secs(3600)).allows_deletion());
+        assert!(!Lease::begin(Duration::ZERO).allows_deletion());
+    }
+}

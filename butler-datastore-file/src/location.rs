@@ -1,0 +1,123 @@
+//! Where an artifact is: under the root, or somewhere else.
+
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use arcstr::ArcStr;
+use butler_core::{Error, ErrorKind, Result};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+
+use crate::journal::DIRECTORY;
+
+/// What is encoded in a path: everything but letters, digits, and `/-._~`.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Place of an artifact, as a record says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Location {
+    /// Path under the root.
+    Inside(ArcStr),
+    /// URI of something that is not the datastore's.
+    Outside(ArcStr),
+}
+
+impl Location {
+    /// Reads the path of a record.
+    ///
+    /// # Errors
+    /// `Corrupt` for a path that leaves the root or lies in the datastore's own directory.
+    pub(crate) fn of_record(path: &str) -> Result<Self> {
+        if scheme(path).is_some() {
+            return Ok(Self::Outside(path.into()));
+        }
+        check_inside(path)?;
+        Ok(Self::Inside(path.into()))
+    }
+
+    /// As it is recorded.
+    pub(crate) fn as_str(&self) -> &ArcStr {
+        match self {
+            Self::Inside(path) | Self::Outside(path) => path,
+        }
+    }
+}
+
+/// Scheme of a URI; a path under the root has no two slashes in a row.
+pub(crate) fn scheme(text: &str) -> Option<&str> {
+    let (scheme, _) = text.split_once("://")?;
+    let mut chars = scheme.chars();
+    let sound = chars.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    sound.then_some(scheme)
+}
+
+/// Checks that a path stays under the root and out of the datastore's own directory.
+///
+/// # Errors
+/// `Corrupt` if it does not.
+pub(crate) fn check_inside(path: &str) -> Result<()> {
+    let mut parts = path.split('/');
+    let sound = parts.clone().all(|part| !matches!(part, "" | "." | ".."))
+        && parts.next() != Some(DIRECTORY)
+        && !path.contains('\0');
+    if sound {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Corrupt, format!("'{}' is no path of an artifact", path.escape_debug())))
+}
+
+/// URI of a local file.
+pub(crate) fn file_uri(path: &Path) -> String {
+    format!("file://{}", percent_encode(path.as_os_str().as_bytes(), ENCODED))
+}
+
+/// The local file of a URI; none for other schemes.
+///
+/// # Errors
+/// `Argument` for a file of another host, or with a NUL in its name.
+pub(crate) fn local_file(uri: &str) -> Result<Option<PathBuf>> {
+    let Some(rest) = uri.strip_prefix("file://") else { return Ok(None) };
+    let path = rest.strip_prefix("localhost").filter(|path| path.starts_with('/')).unwrap_or(rest);
+    let bytes: Vec<u8> = percent_decode_str(path).collect();
+    if !path.starts_with('/') || bytes.contains(&0) {
+        return Err(Error::new(
+            ErrorKind::Argument,
+            format!("'{}' is no URI of a local file", uri.escape_debug()),
+        ));
+    }
+    Ok(Some(PathBuf::from(std::ffi::OsString::from_vec(bytes))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn records_lead_inside_or_outside() {
+        assert_eq!(Location::of_record("r/a.json").unwrap(), Location::Inside("r/a.json".into()));
+        assert_eq!(Location::of_record("file:///x").unwrap(), Location::Outside("file:///x".into()));
+        assert_eq!(Location::of_record("s3://b/x").unwrap(), Location::Outside("s3://b/x".into()));
+        for path in ["/etc/passwd", "../x", "a/../b", "a//b", "", "a/", "./a", ".butler/journal/x", "a\0"] {
+            assert_eq!(Location::of_record(path).unwrap_err().kind(), ErrorKind::Corrupt, "{path}");
+        }
+    }
+
+    #[test]
+    fn uris_are_encoded() {
+        assert_eq!(file_uri(Path::new("/a b/ä#%?.x")), "file:///a%20b/%C3%A4%23%25%3F.x");
+        assert_eq!(local_file("file:///a%20b").unwrap(), Some("/a b".into()));
+        assert_eq!(local_file("file://localhost/a").unwrap(), Some("/a".into()));
+        assert_eq!(local_file("https://x/a").unwrap(), None);
+        for uri in ["file://elsewhere/a", "file://a", "file:///a%00b", "file://localhostile"] {
+            assert_eq!(local_file(uri).unwrap_err().kind(), ErrorKind::Argument, "{uri}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn uris_lead_back(path in "/[^\0]{0,20}") {
+            prop_assert_eq!(local_file(&file_uri(Path::new(&path))).unwrap(), Some(PathBuf::from(path)));
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Artifacts as local files.
+//!
+//! An artifact is written to a temporary name in its directory and then hard-linked to its
+//! own, which fails if that is taken: nothing is ever overwritten, and nobody sees half an
+//! artifact. The temporary name stays until the transaction is over, so that a recovery can tell
+//! what an entry made: it is the same file. Without hard links (`renameat2` without replacing
+//! takes their place) an empty file beside it says that it was renamed.
+//!
+//! Directories below the root are opened one by one, and symbolic links among them are not
+//! followed by anything that writes or deletes: nothing outside the root is ever
+//! touched, whatever is done to the directories meanwhile. The root itself may be a link, and
+//! links are followed for reading.
+
+mod directories;
+mod journal;
+mod place;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arcstr::ArcStr;
+use butler_core::datastore::TransferMode;
+use butler_core::{Error, ErrorKind, ReadSource, Result};
+
+use super::source::FileSource;
+use super::{Hold, Placed, Session, Store};
+use crate::error::io_error;
+use crate::journal::EntryName;
+use crate::location;
+use place::LocalSession;
+
+/// A directory of local files.
+#[derive(Debug)]
+pub(crate) struct LocalStore {
+    root: PathBuf,
+    workers: usize,
+    /// Whether what is written is on the disk before it is reported.
+    strict: bool,
+    /// Whether hard links work, as far as is known.
+    hard_links: AtomicBool,
+}
+
+impl LocalStore {
+    /// A store under a root, which need not exist.
+    ///
+    /// # Errors
+    /// `Configuration` if the root cannot be made absolute.
+    pub(crate) fn new(root: &Path, workers: usize, strict: bool) -> Result<Self> {
+        let root = std::path::absolute(root).map_err(|error| {
+            Error::new(
+                ErrorKind::Configuration,
+                format!("'{}' cannot be a datastore's root: {error}", root.display()),
+            )
+        })?;
+        Ok(Self { root, workers, strict, hard_links: AtomicBool::new(true) })
+    }
+
+    fn full(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    fn hard_links(&self) -> bool {
+        self.hard_links.load(Ordering::Relaxed)
+    }
+}
+
+impl Store for LocalStore {
+    fn transfer_modes(&self) -> Vec<TransferMode> {
+        TransferMode::ALL.to_vec()
+    }
+
+    fn workers(&self) -> usize {
+        self.workers
+    }
+
+    fn uri(&self, path: &str) -> String {
+        location::file_uri(&self.full(path))
+    }
+
+    fn local_file(&self, path: &str) -> Option<PathBuf> {
+        Some(self.full(path))
+    }
+
+    fn path_of(&self, file: &Path) -> Result<Option<ArcStr>> {
+        let root = match self.root.canonicalize() {
+            Ok(root) => root,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io_error(error, &format!("cannot find '{}'", self.root.display()))),
+        };
+        let Ok(relative) = file.strip_prefix(root) else { return Ok(None) };
+        match relative.to_str() {
+            Some(path) => Ok(Some(path.into())),
+            None => {
+                Err(Error::new(ErrorKind::Argument, format!("the path '{}' is not UTF-8", file.display())))
+            }
+        }
+    }
+
+    fn exists(&self, path: &str) -> Result<bool> {
+        is_file(&self.full(path))
+    }
+
+    fn open(&self, path: &str) -> Result<Box<dyn ReadSource>> {
+        Ok(Box::new(FileSource::open(&self.full(path))?))
+    }
+
+    fn session(&self) -> Box<dyn Session + '_> {
+        Box::new(LocalSession::new(self))
+    }
+
+    fn entries(&self) -> Result<Vec<EntryName>> {
+        journal::entries(self)
+    }
+
+    fn read_entry(&self, name: &EntryName) -> Result<Option<Vec<u8>>> {
+        journal::read(self, name)
+    }
+
+    fn write_entry(&self, name: &EntryName, bytes: &[u8]) -> Result<()> {
+        journal::write(self, name, bytes)
+    }
+
+    fn delete_entry(&self, name: &EntryName) -> Result<()> {
+        journal::delete(self, name)
+    }
+
+    fn hold_entry(&self, name: &EntryName) -> Result<Option<Hold>> {
+        journal::hold(self, name)
+    }
+
+    fn renew_entry(&self, name: &EntryName) -> Result<()> {
+        journal::renew(self, name)
+    }
+
+    fn entry_age(&self, name: &EntryName) -> Result<Option<f64>> {
+        journal::age(self, name)
+    }
+
+    fn sweep_journal(&self, older_than: f64) -> Result<()> {
+        journal::sweep(self, older_than)
+    }
+}
+
+/// Whether a file is there.
+pub(crate) fn is_file(path: &Path) -> Result<bool> {
+    match path.metadata() {
+        Ok(metadata) => Ok(metadata.is_file()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(false)
+        }
+        Err(error) => Err(io_error(error, &format!("cannot look for '{}'", path.display()))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

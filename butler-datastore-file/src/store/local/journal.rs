@@ -1,0 +1,194 @@
+//! Entries of the journal as files.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
+
+use butler_core::Result;
+use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, Timespec, Timestamps};
+use rustix::io::Errno;
+
+use super::directories::{Directories, sync};
+use super::{Hold, LocalStore};
+use crate::error::io_error;
+use crate::journal::{EntryName, PATH};
+use crate::store::FileId;
+
+/// End of the name of an entry that is not complete.
+const NEW: &str = ".new";
+
+/// Mode of new files, less what the process masks.
+pub(super) const MODE: Mode = Mode::from_raw_mode(0o666);
+
+fn failed(what: &str, file: &str, error: impl Into<std::io::Error>) -> butler_core::Error {
+    io_error(error, &format!("cannot {what} journal entry '{file}'"))
+}
+
+/// Runs something in the journal's directory, if there is one.
+fn within<T>(store: &LocalStore, run: impl FnOnce(BorrowedFd<'_>) -> Result<T>) -> Result<Option<T>> {
+    let mut directories = Directories::new(&store.root, store.strict);
+    directories.get(PATH)?.map(run).transpose()
+}
+
+/// Names of all files in the journal's directory.
+fn names(directory: BorrowedFd<'_>) -> Result<Vec<String>> {
+    let list = || -> rustix::io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for item in Dir::read_from(directory)? {
+            if let Some(name) = OsStr::from_bytes(item?.file_name().to_bytes()).to_str() {
+                names.push(name.to_owned());
+            }
+        }
+        Ok(names)
+    };
+    list().map_err(|error| io_error(error, "cannot list the journal"))
+}
+
+pub(super) fn entries(store: &LocalStore) -> Result<Vec<EntryName>> {
+    let names = within(store, names)?.unwrap_or_default();
+    Ok(names.iter().filter_map(|name| EntryName::of_file(name)).collect())
+}
+
+pub(super) fn read(store: &LocalStore, name: &EntryName) -> Result<Option<Vec<u8>>> {
+    let file = name.file();
+    let read = |directory: BorrowedFd<'_>| {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(directory, &file, flags, Mode::empty()) {
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(failed("open", &file, error)),
+            Ok(fd) => {
+                let mut bytes = Vec::new();
+                File::from(fd).read_to_end(&mut bytes).map_err(|error| failed("read", &file, error))?;
+                Ok(Some(bytes))
+            }
+        }
+    };
+    within(store, read).map(Option::flatten)
+}
+
+pub(super) fn write(store: &LocalStore, name: &EntryName, bytes: &[u8]) -> Result<()> {
+    let (file, new) = (name.file(), format!("{}{NEW}", name.file()));
+    let mut directories = Directories::new(&store.root, store.strict);
+    let directory = directories.make(PATH)?;
+    let write = || -> std::io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut open = File::from(rustix::fs::openat(directory, &new, flags, MODE)?);
+        open.write_all(bytes)?;
+        if store.strict {
+            open.sync_all()?;
+        }
+        // Names are random: this replaces nothing, and shows the entry as a whole.
+        Ok(rustix::fs::renameat(directory, &new, directory, &file)?)
+    };
+    if let Err(error) = write() {
+        // It is of no use; what cannot be removed is swept away later.
+        let _ = rustix::fs::unlinkat(directory, &new, AtFlags::empty());
+        return Err(failed("write", &file, error));
+    }
+    if store.strict {
+        sync(directory, PATH)?;
+    }
+    directories.leave()
+}
+
+pub(super) fn delete(store: &LocalStore, name: &EntryName) -> Result<()> {
+    let file = name.file();
+    within(store, |directory| match rustix::fs::unlinkat(directory, &file, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(failed("delete", &file, error)),
+    })?;
+    Ok(())
+}
+
+/// Locks an entry. The system unlocks it when its process ends, however that comes about.
+pub(super) fn hold(store: &LocalStore, name: &EntryName) -> Result<Option<Hold>> {
+    let file = name.file();
+    let lock = |directory: BorrowedFd<'_>| -> rustix::io::Result<Option<Hold>> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(directory, &file, flags, Mode::empty())?;
+        match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => return Ok(None),
+            // Without locks it is up to the age of the entry.
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOLCK | Errno::NOSYS) => {}
+            Err(error) => return Err(error),
+        }
+        // It may have been dealt with while it was opened.
+        let there = rustix::fs::statat(directory, &file, AtFlags::SYMLINK_NOFOLLOW)?;
+        let same = FileId::of_stat(&rustix::fs::fstat(&fd)?).is(&FileId::of_stat(&there));
+        Ok(same.then(|| Box::new(fd) as Hold))
+    };
+    let held = within(store, |directory| match lock(directory) {
+        Err(Errno::NOENT) => Ok(None),
+        other => other.map_err(|error| failed("lock", &file, error)),
+    })?;
+    Ok(held.flatten())
+}
+
+pub(super) fn renew(store: &LocalStore, name: &EntryName) -> Result<()> {
+    let file = name.file();
+    let now = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
+    let times = Timestamps { last_access: now, last_modification: now };
+    within(store, |directory| {
+        rustix::fs::utimensat(directory, &file, &times, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|error| failed("renew", &file, error))
+    })?;
+    Ok(())
+}
+
+/// Seconds between the last changes of two files: of the store's clock, not of this host's.
+fn seconds(later: &rustix::fs::Stat, earlier: &rustix::fs::Stat) -> f64 {
+    let of = |stat: &rustix::fs::Stat| stat.st_mtime as f64 + stat.st_mtime_nsec as f64 * 1e-9;
+    of(later) - of(earlier)
+}
+
+/// Makes a file to see what time the store has, and gives that.
+fn now(directory: BorrowedFd<'_>) -> Result<rustix::fs::Stat> {
+    let name = format!("{}{NEW}", EntryName::random(butler_core::datastore::JournalAction::Put).file());
+    let read = || -> rustix::io::Result<rustix::fs::Stat> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(directory, &name, flags, MODE)?;
+        let stat = rustix::fs::fstat(&fd);
+        rustix::fs::unlinkat(directory, &name, AtFlags::empty())?;
+        stat
+    };
+    read().map_err(|error| io_error(error, "cannot ask the journal's file system for the time"))
+}
+
+fn stat(directory: BorrowedFd<'_>, file: &str) -> Result<Option<rustix::fs::Stat>> {
+    match rustix::fs::statat(directory, file, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(failed("look at", file, error)),
+    }
+}
+
+pub(super) fn age(store: &LocalStore, name: &EntryName) -> Result<Option<f64>> {
+    let age = within(store, |directory| match stat(directory, &name.file())? {
+        None => Ok(None),
+        Some(entry) => Ok(Some(seconds(&now(directory)?, &entry))),
+    })?;
+    Ok(age.flatten())
+}
+
+pub(super) fn sweep(store: &LocalStore, older_than: f64) -> Result<()> {
+    within(store, |directory| {
+        let names = names(directory)?;
+        let mut unfinished = names.iter().filter(|name| name.ends_with(NEW)).peekable();
+        if unfinished.peek().is_none() {
+            return Ok(());
+        }
+        let now = now(directory)?;
+        for name in unfinished {
+            if stat(directory, name)?.is_some_and(|stat| seconds(&now, &stat) > older_than) {
+                match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
+                    Ok(()) | Err(Errno::NOENT) => {}
+                    Err(error) => return Err(failed("delete", name, error)),
+                }
+            }
+        }
+        Ok(())
+    })?;
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Work on threads that may block.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use butler_core::{Error, ErrorKind, Result};
+use tokio::runtime::Handle;
+use tokio::task::{JoinError, JoinHandle};
+
+/// Items that a thread takes at once: enough for its share of a directory, few enough to share well.
+const BLOCK: usize = 16;
+
+/// Starts something on a thread that may block.
+///
+/// # Errors
+/// `Unexpected` outside of a Tokio runtime.
+pub(crate) fn start<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
+    let runtime = Handle::try_current().map_err(|error| {
+        Error::new(ErrorKind::Unexpected, "a file datastore is used outside of a Tokio runtime")
+            .with_source(error)
+    })?;
+    Ok(runtime.spawn_blocking(run))
+}
+
+/// What became of something that was started.
+///
+/// # Errors
+/// `Unexpected` if it panicked, `Interrupted` if the runtime is shut down.
+pub(crate) fn joined<T>(result: Result<T, JoinError>) -> Result<T> {
+    result.map_err(|error| {
+        let (kind, message) = match error.is_panic() {
+            true => (ErrorKind::Unexpected, "work of a file datastore panicked, perhaps in a formatter"),
+            false => (ErrorKind::Interrupted, "the runtime is shut down"),
+        };
+        Error::new(kind, message).with_source(error)
+    })
+}
+
+/// Runs something on a thread that may block.
+///
+/// # Errors
+/// Its own; `Unexpected` if it panics or there is no Tokio runtime, `Interrupted` if that is shut down.
+pub(crate) async fn blocking<T: Send + 'static>(
+    run: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    joined(start(run)?.await)?
+}
+
+/// Items by number, of which threads take one block after the other.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    count: usize,
+    next: AtomicUsize,
+}
+
+impl Shared {
+    pub(crate) fn new(count: usize) -> Self {
+        Self { count, next: AtomicUsize::new(0) }
+    }
+
+    /// How many threads are worth it, of as many as may be.
+    pub(crate) fn threads(&self, limit: usize) -> usize {
+        self.count.div_ceil(BLOCK).min(limit)
+    }
+
+    /// The next block; none when all are taken.
+    pub(crate) fn take(&self) -> Option<Range<usize>> {
+        let begin = self.next.fetch_add(BLOCK, Ordering::Relaxed);
+        (begin < self.count).then(|| begin..(begin + BLOCK).min(self.count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_item_is_taken_once() {
+        for count in [0, 1, 15, 16, 17, 100] {
+            let shared = Shared::new(count);
+            let taken: Vec<usize> = std::iter::from_fn(|| shared.take()).flatten().collect();
+            assert_eq!(taken, (0..count).collect::<Vec<_>>());
+            assert_eq!(
+                shared.threads(4),
+                [0, 1, 1, 1, 2, 4][[0, 1, 15, 16, 17, 100].iter().position(|c| *c == count).unwrap()]
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_runtime_there_is_an_error() {
+        assert_eq!(start(|| ()).unwrap_err().kind(), ErrorKind::Unexpected);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error() {
+        let error = blocking(|| -> Result<()> { panic!("ouch") }).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unexpected);
+    }
+}
