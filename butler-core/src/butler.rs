@@ -5,9 +5,13 @@ mod cache;
 mod data_id;
 mod defaults;
 mod find;
+mod get;
 mod names;
+mod put;
 mod query;
+mod records;
 mod session;
+mod store;
 mod target;
 
 use std::sync::Arc;
@@ -26,6 +30,8 @@ use crate::{Error, ErrorKind, Result};
 
 pub use builder::{ButlerBuilder, Creation};
 pub use defaults::Defaults;
+pub use get::DatasetHandle;
+pub use put::{IngestFile, IngestOptions};
 pub use query::{
     AssociationQuery, DataIdQuery, DatasetQuery, QueryBuilder, QueryRow, RecordQuery, RowBatches, RowQuery,
 };

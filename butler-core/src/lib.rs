@@ -21,9 +21,9 @@ pub mod suggest;
 pub mod time;
 
 pub use butler::{
-    AssociationQuery, Butler, ButlerBuilder, Creation, DataIdQuery, DatasetQuery, Defaults, Draft, Lookup,
-    LookupTarget, LooseDataId, PutTarget, QueryBuilder, QueryRow, RecordQuery, RowBatches, RowQuery,
-    TypeName,
+    AssociationQuery, Butler, ButlerBuilder, Creation, DataIdQuery, DatasetHandle, DatasetQuery, Defaults,
+    Draft, IngestFile, IngestOptions, Lookup, LookupTarget, LooseDataId, PutTarget, QueryBuilder, QueryRow,
+    RecordQuery, RowBatches, RowQuery, TypeName,
 };
 pub use collection::{
     ChainEdit, CollectionCatalog, CollectionInfo, CollectionSearch, CollectionSummary, CollectionType,
