@@ -1,9 +1,9 @@
 //! Mutants whose transactions are not what they should be.
 
-use butler_core::backend::{Scalar, Transaction, TransactionBody};
+use butler_core::backend::{Scalar, TransactionBody};
 use butler_core::{Error, ErrorKind, Result, Retry};
 
-use super::tamper::{Part, Tamper};
+use super::tamper::{Savepoint, Tamper};
 
 fn body(name: &str, breaks: &'static str, body: fn(TransactionBody) -> TransactionBody) -> Tamper {
     Tamper { body: Some(body), ..Tamper::new(name, breaks) }
@@ -12,8 +12,6 @@ fn body(name: &str, breaks: &'static str, body: fn(TransactionBody) -> Transacti
 fn outcome(name: &str, breaks: &'static str, outcome: fn(Result<()>) -> Result<()>) -> Tamper {
     Tamper { outcome: Some(outcome), ..Tamper::new(name, breaks) }
 }
-
-type Savepoint = fn(&mut dyn Transaction, Part) -> Result<()>;
 
 fn savepoint(name: &str, breaks: &'static str, savepoint: Savepoint) -> Tamper {
     Tamper { savepoint: Some(savepoint), ..Tamper::new(name, breaks) }
