@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::Permissions;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ rm -rf "$directory"
 /// A PostgreSQL server that nobody else uses, and that does not outlive the process.
 ///
 /// It listens on a socket in its own directory only, trusts everybody who can reach that, and
-/// does not wait for disks. As root, it runs as an unprivileged user, because PostgreSQL refuses to run as root.
+/// does not wait for disks. Its database `postgres` has the extension `btree_gist`, where that is installed. As root, it runs as an unprivileged user, because PostgreSQL refuses to run as root.
 #[derive(Debug)]
 pub struct TempPostgres {
     directory: PathBuf,
@@ -81,6 +81,7 @@ impl TempPostgres {
         let owner = Owner::find()?;
         let directory = directory(&owner)?;
         let started = initialize(&initdb, &directory, &owner)
+            .and_then(|()| extend(&server, &directory, &owner))
             .and_then(|()| watch(&server, &directory, &owner))
             .and_then(|watcher| {
                 Self { directory: directory.clone(), watcher, names: AtomicU64::new(0) }.ready()
@@ -218,6 +219,24 @@ fn initialize(initdb: &Path, directory: &Path, owner: &Owner) -> io::Result<()> 
     }
 }
 
+/// Creates the extension that exclusion rules need, where it is installed. The server runs alone meanwhile.
+fn extend(server: &Path, directory: &Path, owner: &Owner) -> io::Result<()> {
+    let mut alone = owner
+        .command(server, directory)
+        .arg("--single")
+        .arg("-D")
+        .arg(directory.join("data"))
+        .args(["-c", "fsync=off", "postgres"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    if let Some(mut input) = alone.stdin.take() {
+        input.write_all(b"CREATE EXTENSION btree_gist SCHEMA public;\n")?;
+    }
+    alone.wait().map(drop)
+}
+
 fn watch(server: &Path, directory: &Path, owner: &Owner) -> io::Result<Child> {
     owner
         .command("/bin/sh", directory)
@@ -269,10 +288,15 @@ mod tests {
         let (directory, pid) = (server.directory().to_owned(), pid_of(server.directory()));
         if let Some(psql) = program("psql") {
             let answer = Command::new(psql)
-                .args([&server.url("postgres"), "-Atc", "select current_setting('fsync'), 6 * 7"])
+                .args([
+                    &server.url("postgres"),
+                    "-Atc",
+                    "select current_setting('fsync'), 6 * 7, count(*) from pg_available_extensions \
+                       where name = 'btree_gist' and installed_version is null",
+                ])
                 .output()
                 .unwrap();
-            assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), "off|42", "{answer:?}");
+            assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), "off|42|0", "{answer:?}");
         }
         assert_ne!(server.fresh_name(), server.fresh_name());
         assert!(is_running(&pid));
