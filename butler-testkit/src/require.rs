@@ -42,4 +42,35 @@ mod tests {
     fn what_is_found_is_passed_on() {
         assert_eq!(require("anything", Some(1), "it is there"), Some(1));
     }
+
+    /// Runs the test below in another process, where things may be required.
+    fn run(required: &str) -> (bool, String) {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "require::tests::without_what_is_missing", "--ignored"])
+            .env("BUTLER_TEST_REQUIRE", required)
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    }
+
+    #[test]
+    #[ignore = "other tests run it"]
+    fn without_what_is_missing() {
+        assert_eq!(require::<()>("unicorns", None, "unicorns are rare"), None);
+        assert_eq!(require::<()>("unicorns", None, "unicorns are rare"), None);
+    }
+
+    #[test]
+    fn what_is_missing_is_said_once() {
+        let (passes, text) = run("postgres, minio");
+        assert!(passes, "{text}");
+        assert_eq!(text.matches("skipped: unicorns are rare").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn what_is_required_must_not_be_missing() {
+        let (passes, text) = run("postgres, unicorns");
+        assert!(!passes && text.contains("BUTLER_TEST_REQUIRE lists unicorns"), "{text}");
+    }
 }

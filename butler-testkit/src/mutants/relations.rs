@@ -22,7 +22,6 @@ macro_rules! relation {
         Tamper {
             relation: Some(|relation| match relation {
                 $($from $(if $guard)? => $to,)*
-
                 other => other,
             }),
             ..Tamper::new($name, $breaks)
