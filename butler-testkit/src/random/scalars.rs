@@ -49,7 +49,7 @@ impl Scalars<'_> {
     pub(super) fn of(&mut self, ty: ColumnType, depth: u32) -> Scalar {
         match ty {
             ColumnType::Bool => self.condition(depth),
-            ColumnType::Int | ColumnType::Float if depth > 0 && self.rng.u8(..3) == 0 => {
+            ColumnType::Int | ColumnType::Float if depth > 0 && (self.explosive || self.rng.u8(..3) == 0) => {
                 self.arithmetic(ty, depth)
             }
             _ if depth > 0 && self.rng.u8(..10) == 0 => {
