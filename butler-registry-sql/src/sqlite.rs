@@ -75,7 +75,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 ///     .await?;
 /// let found = backend.collect(table.scan()).await?;
 /// assert_eq!(found[0].column("a")?.int(0), Some(42));
-/// # butler_core::Result::Ok(()) }).unwrap();
+/// # Ok::<_, butler_core::Error>(()) }).unwrap();
 /// ```
 pub struct SqliteBackend {
     place: Place,

@@ -82,3 +82,59 @@ mod sqlite {
         butler_testkit::backend_suite!(|| Some(super::Sqlite(None)));
     }
 }
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use butler_registry_sql::{Durability, PostgresBackend, PostgresConfig};
+
+    use super::*;
+
+    struct Postgres(String);
+
+    impl Harness for Postgres {
+        fn name(&self) -> &str {
+            "PostgreSQL"
+        }
+    }
+
+    #[async_trait]
+    impl BackendHarness for Postgres {
+        fn capabilities(&self) -> Capabilities {
+            let mut capabilities = Capabilities::default();
+            capabilities.name = "PostgreSQL";
+            capabilities.migrations = true;
+            capabilities.exclusion = true;
+            capabilities.persistent = true;
+            capabilities.concurrent_writers = true;
+            capabilities
+        }
+
+        async fn namespace(&self) -> Result<Box<dyn Namespace>> {
+            static COUNT: AtomicUsize = AtomicUsize::new(0);
+            let number = COUNT.fetch_add(1, Ordering::SeqCst);
+            let schema = format!("test {} {number}", std::process::id());
+            Ok(Box::new(Schema { url: format!("{}?schema={schema}", self.0) }))
+        }
+    }
+
+    struct Schema {
+        url: String,
+    }
+
+    #[async_trait]
+    impl Namespace for Schema {
+        async fn open(&self) -> Result<Arc<dyn Backend>> {
+            let config = PostgresConfig::from_url(&self.url)?.durability(Durability::Fast);
+            Ok(Arc::new(PostgresBackend::open(&config).await?))
+        }
+
+        async fn open_read_only(&self) -> Result<Option<Arc<dyn Backend>>> {
+            let config = PostgresConfig::from_url(&self.url)?.read_only(true);
+            Ok(Some(Arc::new(PostgresBackend::open(&config).await?)))
+        }
+    }
+
+    butler_testkit::backend_suite!(|| std::env::var("BUTLER_TEST_POSTGRES_URL").ok().map(Postgres));
+}

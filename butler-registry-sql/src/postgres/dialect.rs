@@ -66,6 +66,14 @@ impl Dialect for PostgresDialect {
         Fragment::sql("(- ").then(operand).text(")")
     }
 
+    fn out_of_range(&self, ty: ColumnType) -> Fragment {
+        // What depends on chance is not evaluated by the planner.
+        Fragment::sql(match ty {
+            ColumnType::Int => "(9223372036854775807 + (random() >= 0)::int4)",
+            _ => "(1e308::float8 * (10 * (random() >= 0)::int4))",
+        })
+    }
+
     fn compare_mixed(&self, op: Comparison, int: Fragment, float: Fragment) -> Fragment {
         // Integers and floats are compared as floats, which rounds the integer; so the float is
         // compared as an integer, where it is in range.

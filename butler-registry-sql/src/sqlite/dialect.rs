@@ -44,6 +44,11 @@ impl Dialect for SqliteDialect {
         }
     }
 
+    fn out_of_range(&self, ty: ColumnType) -> Fragment {
+        let (left, right) = if ty == ColumnType::Int { ("9223372036854775807", "1") } else { ("1e308", "1e308") };
+        call(functions::name(Arithmetic::Add, ty != ColumnType::Int), Fragment::sql(left), Fragment::sql(right))
+    }
+
     fn compare_mixed(&self, op: Comparison, int: Fragment, float: Fragment) -> Fragment {
         // SQLite compares exactly, unless it looks an integer up in an index of floats.
         Fragment::sql("(").then(int).text(symbol(op)).text("+").then(float).text(")")
