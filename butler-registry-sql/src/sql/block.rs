@@ -87,7 +87,7 @@ impl Block {
         }
         if !self.filters.is_empty() {
             sql.push(" WHERE ");
-            sql.append(junction(self.filters.clone(), " AND ", "TRUE"));
+            sql.append(junction(self.filters.clone(), " AND "));
         }
         if let Some(group) = &self.group
             && !group.is_empty()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arcstr::ArcStr;
 use butler_core::backend::{
     Aggregate, AggregateColumn, ColumnType, Comparison, ProjectColumn, Relation, RowBatch, Scalar, Schema, SortKey,
+    Value,
 };
 use butler_core::{Error, ErrorKind, Result};
 
@@ -179,8 +180,7 @@ impl Builder<'_> {
     /// Adds a condition on the outputs.
     fn restrict(&mut self, block: &mut Block, predicate: &Scalar) -> Result<()> {
         for part in conjuncts(predicate) {
-            let expr = self.scalar(part, &[&block.outputs])?;
-            block.filters.push(expr.sql);
+            block.filters.extend(self.condition(part, &[&block.outputs])?);
             if let Some(column) = fixed_column(part)
                 && let Some(output) = block.outputs.iter().find(|output| output.name == *column)
                 && let ExprKind::Column(name) = &output.expr.kind
@@ -189,6 +189,16 @@ impl Builder<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A condition as SQL; none if it always holds.
+    pub(crate) fn condition(&mut self, predicate: &Scalar, scope: &[&[Output]]) -> Result<Option<Fragment>> {
+        let expr = self.scalar(predicate, scope)?;
+        Ok(match expr.kind {
+            ExprKind::Constant(Value::Bool(true)) => None,
+            ExprKind::Constant(_) => Some(Fragment::sql("FALSE")),
+            _ => Some(expr.sql),
+        })
     }
 
     fn project(&mut self, input: &Relation, columns: &[ProjectColumn]) -> Result<Block> {
@@ -208,8 +218,8 @@ impl Builder<'_> {
             !output.expr.is_cheap()
                 && (reads.get(output.name.as_str()).is_some_and(|n| *n > 1) || output.expr.sql.len() > LONG)
         };
-        // A total that is not read would no longer be one row.
-        let total = block.group.as_ref().is_some_and(Vec::is_empty) && reads.is_empty();
+        // A total of which no function is left would no longer be one row.
+        let total = block.group.as_ref().is_some_and(Vec::is_empty);
         if block.distinct || total || block.outputs.iter().any(repeated) {
             block = self.nest(&block);
         }
@@ -268,6 +278,8 @@ impl Builder<'_> {
         let block = self.block(input)?.unordered();
         let mut block = if block.slice.is_some() { self.nest(&block) } else { block };
         block.order = keys.iter().map(|key| order(&block, key)).collect::<Result<_>>()?;
+        // The order of equal values is none, and PostgreSQL refuses some of them.
+        block.order.retain(|key| !matches!(key.expr.kind, ExprKind::Constant(_)));
         Ok(block)
     }
 

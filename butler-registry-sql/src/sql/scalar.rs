@@ -92,8 +92,10 @@ impl Builder<'_> {
             Scalar::Literal(value) => self.literal(value),
             Scalar::Null(ty) => Ok(self.null(*ty)),
             Scalar::Compare { op, left, right } => self.compare(*op, left, right, scope),
-            Scalar::And(operands) => self.junction(operands, " AND ", "TRUE", scope),
-            Scalar::Or(operands) => self.junction(operands, " OR ", "FALSE", scope),
+            Scalar::And(operands) if operands.is_empty() => self.literal(&true.into()),
+            Scalar::Or(operands) if operands.is_empty() => self.literal(&false.into()),
+            Scalar::And(operands) => self.junction(operands, " AND ", scope),
+            Scalar::Or(operands) => self.junction(operands, " OR ", scope),
             Scalar::Not(operand) => {
                 let operand = self.scalar(operand, scope)?;
                 let sql = Fragment::sql("(NOT ").then(operand.sql).text(")");
@@ -105,7 +107,7 @@ impl Builder<'_> {
             }
             Scalar::In { value, list } if list.is_empty() => {
                 self.scalar(value, scope)?;
-                Ok(Expr::computed(Fragment::sql("FALSE"), ColumnType::Bool, false))
+                self.literal(&false.into())
             }
             Scalar::In { value, list } => {
                 let value = self.scalar(value, scope)?;
@@ -184,23 +186,18 @@ impl Builder<'_> {
         Ok(self.dialect.compare_mixed(op, int.sql, float.sql))
     }
 
-    fn junction(
-        &mut self,
-        operands: &[Scalar],
-        separator: &str,
-        empty: &str,
-        scope: &[&[Output]],
-    ) -> Result<Expr> {
+    fn junction(&mut self, operands: &[Scalar], separator: &str, scope: &[&[Output]]) -> Result<Expr> {
         let operands: Vec<Expr> =
             operands.iter().map(|operand| self.scalar(operand, scope)).collect::<Result<_>>()?;
         let nullable = operands.iter().any(|operand| operand.nullable);
-        let sql = junction(operands.into_iter().map(|operand| operand.sql).collect(), separator, empty);
+        let sql = junction(operands.into_iter().map(|operand| operand.sql).collect(), separator);
         Ok(Expr::computed(sql, ColumnType::Bool, nullable))
     }
 }
 
-/// Operands with AND or OR between them, nested so that the depth grows with the logarithm of their number.
-pub(crate) fn junction(mut operands: Vec<Fragment>, separator: &str, empty: &str) -> Fragment {
+/// Operands with AND or OR between them, nested so that the depth grows with the logarithm of their number;
+/// of none, what always holds.
+pub(crate) fn junction(mut operands: Vec<Fragment>, separator: &str) -> Fragment {
     while operands.len() > 1 {
         let mut level = Vec::with_capacity(operands.len().div_ceil(JUNCTION));
         let mut rest = operands.into_iter().peekable();
@@ -210,7 +207,7 @@ pub(crate) fn junction(mut operands: Vec<Fragment>, separator: &str, empty: &str
         }
         operands = level;
     }
-    operands.pop().unwrap_or_else(|| Fragment::sql(empty))
+    operands.pop().unwrap_or_else(|| Fragment::sql("TRUE"))
 }
 
 /// Comparison of two values of one type.
@@ -281,7 +278,7 @@ mod tests {
     #[test]
     fn long_junctions_nest_little() {
         let operands = (0..5000).map(|i| Fragment::sql(i.to_string())).collect();
-        let text = junction(operands, " AND ", "TRUE").display();
+        let text = junction(operands, " AND ").display();
         let (mut depth, mut deepest) = (0, 0);
         for c in text.chars() {
             depth += match c {
@@ -293,7 +290,7 @@ mod tests {
         }
         assert_eq!((depth, deepest), (0, 3));
         assert_eq!(text.matches("AND").count(), 4999);
-        assert_eq!(junction(vec![], " AND ", "TRUE").display(), "TRUE");
+        assert_eq!(junction(vec![], " AND ").display(), "TRUE");
     }
 
     fn exactly(op: Comparison, int: i64, float: f64) -> bool {

@@ -37,11 +37,10 @@ impl Builder<'_> {
             return Ok(block);
         }
         for part in parts {
-            let condition = self.scalar(part, &[&block.outputs, &partner.outputs])?;
-            partner.filters.push(condition.sql);
+            partner.filters.extend(self.condition(part, &[&block.outputs, &partner.outputs])?);
         }
         block.filters.push(if partner.from.is_empty() && !negated {
-            junction(partner.filters, " AND ", "TRUE")
+            junction(partner.filters, " AND ")
         } else {
             Fragment::sql(if negated { "NOT EXISTS (" } else { "EXISTS (" })
                 .then(partner.render_columns(self.dialect, Fragment::sql("1")))
