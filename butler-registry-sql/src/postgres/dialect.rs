@@ -180,13 +180,8 @@ impl Dialect for PostgresDialect {
         };
         block.order = partition.iter().map(group).chain(order).collect();
         let keys = partition.iter().map(|index| block.outputs[*index].expr.sql.clone());
-        let columns = block.outputs.iter().enumerate();
-        let columns = columns.map(|(index, output)| output.expr.sql.clone().text(&format!(" AS c{index}")));
-        let columns = Fragment::sql("DISTINCT ON (")
-            .then(Fragment::join(keys, ", "))
-            .text(") ")
-            .then(Fragment::join(columns, ", "));
-        let source = Fragment::sql("(").then(block.render_columns(self, columns)).text(")");
+        let columns = Fragment::sql("DISTINCT ON (").then(Fragment::join(keys, ", ")).text(") ").then(block.columns());
+        let source = Fragment::sql("(").then(block.render_columns(self, &columns)).text(")");
         let outputs = block.outputs.into_iter().map(|output| (output.name, output.expr.ty, output.expr.nullable));
         builder.derived(source, outputs.collect())
     }

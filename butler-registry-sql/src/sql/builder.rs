@@ -363,9 +363,9 @@ impl Builder<'_> {
         let source = Fragment::sql(format!("(WITH RECURSIVE {nodes}("))
             .then(names(begins.len()))
             .text(") AS (")
-            .then(seeds.render_columns(self.dialect, Fragment::join(begins, ", ")))
+            .then(seeds.render_columns(self.dialect, &Fragment::join(begins, ", ")))
             .text(" UNION ")
-            .then(step.render_columns(self.dialect, Fragment::join(ends, ", ")))
+            .then(step.render_columns(self.dialect, &Fragment::join(ends, ", ")))
             .text(if max_depth.is_some() { ") SELECT DISTINCT " } else { ") SELECT " })
             .then(names(width))
             .text(&format!(" FROM {nodes})"));

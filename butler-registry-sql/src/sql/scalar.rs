@@ -7,7 +7,7 @@ use butler_core::{Error, ErrorKind, Result};
 use super::arithmetic::{self, OutOfRange};
 use super::block::Output;
 use super::builder::Builder;
-use super::fragment::{Bind, Fragment, quoted};
+use super::fragment::{Bind, Fragment, push_quoted};
 
 /// First float above all integers.
 const INT_END: f64 = 9_223_372_036_854_775_808.0;
@@ -42,10 +42,11 @@ pub(crate) enum ExprKind {
 impl Expr {
     /// A column of a source.
     pub(crate) fn column(source: &str, name: &ArcStr, ty: ColumnType, nullable: bool) -> Self {
-        let mut sql = Fragment::sql(source);
-        sql.push(".");
-        sql.push(&quoted(name));
-        Self { sql, ty, nullable, kind: ExprKind::Column(name.clone()) }
+        let mut sql = String::with_capacity(source.len() + name.len() + 3);
+        sql.push_str(source);
+        sql.push('.');
+        push_quoted(&mut sql, name);
+        Self { sql: Fragment::sql(sql), ty, nullable, kind: ExprKind::Column(name.clone()) }
     }
 
     /// A column of a source whose columns are named by position.

@@ -43,7 +43,7 @@ impl Builder<'_> {
             junction(partner.filters, " AND ")
         } else {
             Fragment::sql(if negated { "NOT EXISTS (" } else { "EXISTS (" })
-                .then(partner.render_columns(self.dialect, Fragment::sql("1")))
+                .then(partner.render_columns(self.dialect, &Fragment::sql("1")))
                 .text(")")
         });
         Ok(block)
@@ -92,7 +92,7 @@ impl Builder<'_> {
             let values = Fragment::join(values, ", ");
             if several { Fragment::sql("(").then(values).text(")") } else { values }
         };
-        let partners = partner.render_columns(self.dialect, Fragment::join(found.right, ", "));
+        let partners = partner.render_columns(self.dialect, &Fragment::join(found.right, ", "));
         let sql = Fragment::sql("(").then(row(found.left)).text(" IN (").then(partners).text(")");
         // Not to be in a list with NULLs is NULL.
         sql.text(if negated { " IS NOT TRUE)" } else { ")" })

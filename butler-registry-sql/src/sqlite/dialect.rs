@@ -122,14 +122,17 @@ impl Dialect for SqliteDialect {
     }
 
     fn first_by(&self, builder: &mut Builder<'_>, mut block: Block, partition: &[usize], order: Vec<Order>) -> Block {
-        let key = |index: &usize| block.outputs[*index].expr.sql.clone();
-        let mut rank = Fragment::sql("row_number() OVER (PARTITION BY ");
-        rank.append(Fragment::join(partition.iter().map(key), ", "));
-        if !order.is_empty() {
-            rank.push(" ORDER BY ");
+        let group: Vec<Fragment> = partition.iter().map(|index| block.outputs[*index].expr.sql.clone()).collect();
+        if let [key] = &order[..]
+            && (key.descending || !key.expr.nullable)
+        {
+            return least(builder, block, group, key);
         }
-        let keys = order.into_iter().map(|key| key.expr.sql.text(self.direction(key.descending, true)));
-        rank.append(Fragment::join(keys, ", "));
+        let mut rank = Fragment::sql("row_number() OVER (PARTITION BY ").then(Fragment::join(group, ", "));
+        for (index, key) in order.into_iter().enumerate() {
+            rank.push(if index == 0 { " ORDER BY " } else { ", " });
+            rank.append(key.expr.sql.text(self.direction(key.descending, true)));
+        }
         rank.push(")");
         let expr = Expr { sql: rank, ty: ColumnType::Int, nullable: false, kind: ExprKind::Computed };
         block.outputs.push(Output { name: ArcStr::new(), expr });
@@ -151,6 +154,19 @@ impl Dialect for SqliteDialect {
     fn prefers_in(&self) -> bool {
         true
     }
+}
+
+/// The first row of each group by one key, several times as fast as by a window: beside `min` or
+/// `max`, other columns are those of the row that has it (<https://sqlite.org/lang_select.html#bareagg>).
+fn least(builder: &mut Builder<'_>, mut block: Block, group: Vec<Fragment>, key: &Order) -> Block {
+    let function = if key.descending { "max(" } else { "min(" };
+    let sql = Fragment::sql(function).then(key.expr.sql.clone()).text(")");
+    let expr = Expr { sql, ty: key.expr.ty, nullable: true, kind: ExprKind::Computed };
+    block.outputs.push(Output { name: ArcStr::new(), expr });
+    block.group = Some(group);
+    let mut first = builder.nest(&block);
+    first.outputs.pop();
+    first
 }
 
 fn call(function: &str, left: Fragment, right: Fragment) -> Fragment {
@@ -254,9 +270,14 @@ mod tests {
              ORDER BY t0.\"a\" LIMIT ? OFFSET ?) AS t1 WHERE (t1.c0 > ?)"
         );
         assert_eq!(
-            sql(&scan().select(["a"]).first_by(["a"], vec![SortKey::ascending("a")])),
-            "SELECT t1.c0 AS c0 FROM (SELECT t0.\"a\" AS c0, row_number() OVER (PARTITION BY t0.\"a\" ORDER BY \
-             t0.\"a\") AS c1 FROM main.\"t\" AS t0) AS t1 WHERE t1.c1 = 1"
+            sql(&scan().first_by(["a"], vec![SortKey::ascending("b")]).select(["a"])),
+            "SELECT t1.c0 AS c0 FROM (SELECT t0.\"a\" AS c0, t0.\"b\" AS c1, row_number() OVER (PARTITION BY \
+             t0.\"a\" ORDER BY t0.\"b\") AS c2 FROM main.\"t\" AS t0) AS t1 WHERE t1.c2 = 1"
+        );
+        assert_eq!(
+            sql(&scan().first_by(["b"], vec![SortKey::ascending("a")]).select(["a"])),
+            "SELECT t1.c0 AS c0 FROM (SELECT t0.\"a\" AS c0, t0.\"b\" AS c1, min(t0.\"a\") AS c2 FROM main.\"t\" \
+             AS t0 GROUP BY t0.\"b\") AS t1"
         );
     }
 
