@@ -156,7 +156,9 @@ fn select(session: &mut SqliteSession, relation: &Relation, running: &Running, m
         return;
     }
     let interrupt = session.interrupt();
-    running.begin(Box::new(move || interrupt.interrupt()));
+    if !running.begin(Box::new(move || interrupt.interrupt())) {
+        return;
+    }
     let result = Query::new(session.dialect(), relation)
         .and_then(|query| session.fetch(query, &mut |batch| outlet.push(batch)));
     running.end();

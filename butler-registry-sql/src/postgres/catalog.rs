@@ -18,8 +18,8 @@ use crate::sql::{Bind, Dialect, Fragment, Session, check_references, conflicting
 /// What PostgreSQL allows a name.
 const NAME_MAX: usize = 63;
 
-/// Tables that are the caller's, in the schema of the connection.
-const OWN: &str = "n.nspname = current_schema() AND c.relkind = 'r' AND c.relname <> '__diesel_schema_migrations'";
+/// Tables that are the caller's, in the schema whose name follows.
+const OWN: &str = "c.relkind = 'r' AND c.relname <> '__diesel_schema_migrations' AND n.nspname = ";
 
 const CLASS: &str = "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace";
 
@@ -161,9 +161,10 @@ pub(crate) fn drop_table(session: &mut PostgresSession, name: &str) -> Result<()
     let sql = Fragment::sql(
         "SELECT o.relname::text FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class o ON o.oid = k.conrelid \
          JOIN pg_catalog.pg_class c ON c.oid = k.confrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname = current_schema() AND k.contype = 'f' AND o.oid <> c.oid AND c.relname = ",
+         WHERE k.contype = 'f' AND o.oid <> c.oid AND n.nspname = ",
     );
-    let referrers = session.rows(sql.then(text(name)).text(" ORDER BY 1"), &[("name", ColumnType::Text)])?;
+    let sql = sql.then(text(&session.schema())).text(" AND c.relname = ").then(text(name)).text(" ORDER BY 1");
+    let referrers = session.rows(sql, &[("name", ColumnType::Text)])?;
     if let Some(row) = referrers.first() {
         let message = format!("table '{name}' cannot go: table {} refers to it", row[0]);
         return Err(Error::new(ErrorKind::OrphanedRecord, message));
@@ -175,8 +176,9 @@ pub(crate) fn drop_table(session: &mut PostgresSession, name: &str) -> Result<()
 /// Specifications of all tables, or of one.
 pub(crate) fn specs(session: &mut PostgresSession, only: Option<&str>) -> Result<Vec<TableSpec>> {
     use ColumnType::{Bool, Int, Text};
+    let schema = session.schema();
     let mut query = |sql: &str, order: &str, types: &[ColumnType]| {
-        let sql = Fragment::sql(format!("{sql} WHERE {OWN}"));
+        let sql = Fragment::sql(format!("{sql} WHERE {OWN}")).then(text(&schema));
         let sql = match only {
             Some(name) => sql.text(" AND c.relname = ").then(text(name)),
             None => sql,
