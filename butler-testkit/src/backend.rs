@@ -15,6 +15,7 @@ mod joins;
 mod large;
 mod ordering;
 mod random;
+mod random_writes;
 mod scalars;
 mod shapes;
 mod streams;
@@ -252,6 +253,9 @@ macro_rules! __backend_cases {
             relations_have_the_rows_of_the_reference,
             overflows_surface_as_in_the_reference,
             hidden_overflows_make_no_wrong_rows,
+        }
+        random_writes {
+            they_do_as_in_the_reference,
         }
         scalars {
             integers_are_compared,

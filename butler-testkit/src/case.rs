@@ -60,7 +60,7 @@ impl<H: Harness + ?Sized> Case<H> {
 /// # Panics
 /// If the case fails, or there is none of that path.
 #[expect(clippy::panic, reason = "this is the body of a test")]
-pub fn check<H: Harness + ?Sized>(cases: &[Case<H>], path: &str, harness: Option<&H>) {
+pub(crate) fn check<H: Harness + ?Sized>(cases: &[Case<H>], path: &str, harness: Option<&H>) {
     let Some(harness) = harness else { return };
     let Some(case) = cases.iter().find(|case| case.path() == path) else {
         panic!("there is no case {path}");
@@ -71,7 +71,7 @@ pub fn check<H: Harness + ?Sized>(cases: &[Case<H>], path: &str, harness: Option
 }
 
 /// One for all tests of a process.
-fn runtime() -> Result<&'static Runtime> {
+pub(crate) fn runtime() -> Result<&'static Runtime> {
     static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
     let make = || Builder::new_multi_thread().worker_threads(2).enable_all().build();
     RUNTIME

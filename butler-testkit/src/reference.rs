@@ -9,6 +9,8 @@ mod key;
 mod references;
 mod scalar;
 mod table;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 use std::fmt;
@@ -57,6 +59,8 @@ struct Namespace {
 
 struct Job {
     body: TransactionBody,
+    /// The tables when it was asked for; only flawed ones begin with them.
+    begun: Database,
     read_only: bool,
     reply: oneshot::Sender<Result<()>>,
 }
@@ -127,7 +131,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn run(committed: &Mutex<Database>, mut job: Job) {
     let flaw = lock(committed).flaw;
     let mut attempt = || {
-        let mut transaction = ReferenceTransaction::new(lock(committed).clone(), job.read_only);
+        let current = lock(committed).clone();
+        if flaw.is(Flaw::CreationRaces) && !current.tables.keys().eq(job.begun.tables.keys()) {
+            return Err(Error::new(ErrorKind::ConflictingDefinition, "a table was created meanwhile"));
+        }
+        let database = if flaw.is(Flaw::UpdatesLost) { job.begun.clone() } else { current };
+        let mut transaction = ReferenceTransaction::new(database, committed, job.read_only);
         let outcome = catch_unwind(AssertUnwindSafe(|| (job.body)(&mut transaction)));
         match outcome {
             Ok(Err(error)) => return Err(error),
@@ -188,9 +197,10 @@ impl Backend for ReferenceBackend {
     }
 
     async fn transaction(&self, body: TransactionBody) -> Result<()> {
+        let begun = self.snapshot();
         step().await;
         let (reply, outcome) = oneshot::channel();
-        self.submit(Job { body, read_only: self.read_only, reply })?;
+        self.submit(Job { body, begun, read_only: self.read_only, reply })?;
         outcome.await.map_err(|_| Error::new(ErrorKind::Unexpected, "the thread for transactions ended"))?
     }
 

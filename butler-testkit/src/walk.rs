@@ -1,6 +1,6 @@
 //! Relations as trees: their inputs, and the same operator on other inputs.
 
-use butler_core::backend::Relation;
+use butler_core::backend::{Relation, Scalar};
 
 /// The relations that an operator reads, in order.
 pub(crate) fn inputs(relation: &Relation) -> Vec<&Relation> {
@@ -53,4 +53,37 @@ pub(crate) fn rewritten(mut relation: Relation, change: &dyn Fn(Relation) -> Rel
         *input = rewritten(original, change);
     });
     change(relation)
+}
+
+/// A relation in which every scalar, innermost first, is what `change` makes of it.
+pub(crate) fn rewritten_scalars(relation: Relation, change: &dyn Fn(Scalar) -> Scalar) -> Relation {
+    rewritten(relation, &|mut relation| {
+        match &mut relation {
+            Relation::Join { on, .. } | Relation::Semi { on, .. } | Relation::Anti { on, .. } => {
+                replace(on, change);
+            }
+            Relation::Filter { predicate, .. } => replace(predicate, change),
+            Relation::Project { columns, .. } => {
+                columns.iter_mut().for_each(|column| replace(&mut column.value, change));
+            }
+            _ => {}
+        }
+        relation
+    })
+}
+
+fn replace(scalar: &mut Scalar, change: &dyn Fn(Scalar) -> Scalar) {
+    match scalar {
+        Scalar::Column(_) | Scalar::Literal(_) | Scalar::Null(_) => {}
+        Scalar::Compare { left, right, .. } | Scalar::Arithmetic { left, right, .. } => {
+            replace(left, change);
+            replace(right, change);
+        }
+        Scalar::And(operands) | Scalar::Or(operands) => {
+            operands.iter_mut().for_each(|operand| replace(operand, change));
+        }
+        Scalar::Not(operand) | Scalar::IsNull(operand) | Scalar::Negate(operand) => replace(operand, change),
+        Scalar::In { value, .. } | Scalar::Glob { value, .. } => replace(value, change),
+    }
+    *scalar = change(std::mem::replace(scalar, Scalar::And(Vec::new())));
 }

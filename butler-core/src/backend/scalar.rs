@@ -58,8 +58,8 @@ pub enum Arithmetic {
 /// An arithmetic error surfaces if the result depends on it: on the value, or on whether a row is
 /// there. One that the result does not depend on — in a row that another condition removes,
 /// in a column that is projected away, in an operand of an `And` that is false anyway — surfaces
-/// or not: databases choose the order in which they evaluate. The reference
-/// backend evaluates everything, and fails.
+/// or not: databases choose the order in which they evaluate. But one that no row has, does not.
+/// The reference backend evaluates everything, and fails.
 ///
 /// Values are never NaN or infinite, and negative zero is zero. Types are
 /// checked by [`Relation::schema`](super::Relation::schema): comparisons take two

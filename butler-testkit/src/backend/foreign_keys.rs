@@ -151,6 +151,8 @@ pub(super) async fn a_row_may_refer_to_new_ones(h: &dyn BackendHarness) -> Resul
     db.run(move |t| {
         t.insert(&tables.0, &batch!([id: Int] [1]), OnConflict::Fail)?;
         t.insert(&tables.1, &batch!([part: Int, thing: Int] [1, 1]), OnConflict::Fail)?;
+        let early = t.savepoint(&mut |t| t.delete(&tables.0, &tables.0.scan()).map(drop));
+        fails(early, ErrorKind::OrphanedRecord);
         t.delete(&tables.1, &tables.1.scan())?;
         t.delete(&tables.0, &tables.0.scan())
     })

@@ -82,10 +82,9 @@ pub(super) async fn keys_of_one_large_batch_may_repeat(h: &dyn BackendHarness) -
 pub(super) async fn lists_may_be_long(h: &dyn BackendHarness) -> Result<()> {
     let n = h.large() as i64;
     let (db, table) = Fixture::with(h, things(), numbered(0..10)).await?;
-    let list: Vec<Value> = (0..n).map(|i| (n - i * 2).into()).collect();
-    let expected = (0..10).filter(|i| (n - i) % 2 == 0).count() as i64;
-    assert_eq!(db.count(table.scan().filter(col("id").is_in(list))).await?, expected);
-    let texts: Vec<Value> = (5..n).map(|i| format!("n{i}").into()).collect();
+    let list: Vec<Value> = (0..n).rev().map(|i| (i * 2).into()).collect();
+    assert_eq!(db.count(table.scan().filter(col("id").is_in(list))).await?, 5);
+    let texts: Vec<Value> = (5..n).rev().map(|i| format!("n{i}").into()).collect();
     assert_eq!(db.count(table.scan().filter(col("name").is_in(texts))).await?, 5);
     Ok(())
 }

@@ -177,8 +177,11 @@ impl Database {
     /// See [`Transaction::delete`](butler_core::backend::Transaction::delete).
     pub(super) fn delete(&mut self, from: &TableSpec, matching: &Relation) -> Result<u64> {
         let keys = self.matching(from, matching)?;
-        let count = keys.len() as u64;
+        let mut count = keys.len() as u64;
         let going = self.going(&from.name, keys);
+        if self.flaw.is(Flaw::DeleteCountsCascaded) {
+            count = going.values().map(|keys| keys.len() as u64).sum();
+        }
         self.check_left(&going)?;
         for (name, keys) in going {
             if let Some(table) = self.tables.get_mut(&name).map(Arc::make_mut) {
@@ -213,6 +216,9 @@ impl Database {
 fn same_table(a: &TableSpec, b: &TableSpec, flaw: Option<Flaw>) -> bool {
     if flaw.is(Flaw::CreateComparesComments) {
         return a == b;
+    }
+    if flaw.is(Flaw::CreateComparesOrder) && (&a.indexes, &a.foreign_keys) != (&b.indexes, &b.foreign_keys) {
+        return false;
     }
     let plain = |spec: &TableSpec| {
         let mut spec = spec.clone();

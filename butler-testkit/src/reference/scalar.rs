@@ -39,7 +39,7 @@ impl Scope<'_> {
             Scalar::IsNull(operand) => Value::Bool(self.value(operand)?.is_null()),
             Scalar::In { value, list } => match self.value(value)? {
                 Value::Null if !list.is_empty() => Value::Null,
-                value => Value::Bool(list.iter().any(|other| value == *other)),
+                value => Value::Bool(list.contains(&value)),
             },
             Scalar::Glob { value, pattern } => match self.value(value)? {
                 Value::Text(text) => Value::Bool(self.fits(pattern, &text)),

@@ -1,6 +1,7 @@
 //! Transactions on a private copy of the tables.
 
 use std::ops::ControlFlow;
+use std::sync::{Mutex, PoisonError};
 
 use butler_core::backend::{
     ColumnBatch, OnConflict, Relation, RowBatch, Strength, Synced, TableRef, TableSpec, Transaction,
@@ -12,11 +13,13 @@ use super::evaluate::{Rows, evaluate};
 use super::flaw::{Flaw, Flawed};
 
 /// Rows of a batch that a reader gets.
-const BATCH_ROWS: usize = 1000;
+const BATCH_ROWS: usize = 100;
 
 /// A transaction: what it does becomes real when its tables replace the committed ones.
-pub(super) struct ReferenceTransaction {
+pub(super) struct ReferenceTransaction<'a> {
     database: Database,
+    /// What others see; only flawed ones touch it.
+    committed: &'a Mutex<Database>,
     read_only: bool,
     failed: Option<Failed>,
 }
@@ -35,9 +38,9 @@ impl Failed {
     }
 }
 
-impl ReferenceTransaction {
-    pub(super) fn new(database: Database, read_only: bool) -> Self {
-        Self { database, read_only, failed: None }
+impl<'a> ReferenceTransaction<'a> {
+    pub(super) fn new(database: Database, committed: &'a Mutex<Database>, read_only: bool) -> Self {
+        Self { database, committed, read_only, failed: None }
     }
 
     /// The tables as the transaction leaves them.
@@ -58,7 +61,9 @@ impl ReferenceTransaction {
         }
         call(self).inspect_err(|error| {
             let (kind, retry, message) = (error.kind(), error.retry(), error.message().to_owned());
-            self.failed = Some(Failed { kind, retry, message });
+            if !self.database.flaw.is(Flaw::FailureForgiven) {
+                self.failed = Some(Failed { kind, retry, message });
+            }
         })
     }
 
@@ -67,18 +72,34 @@ impl ReferenceTransaction {
             if this.read_only {
                 return Err(Error::new(ErrorKind::ReadOnly, "the backend was opened for reading only"));
             }
-            call(&mut this.database)
+            let value = call(&mut this.database)?;
+            if this.database.flaw.is(Flaw::EachCallCommits) {
+                this.publish();
+            }
+            Ok(value)
         })
+    }
+
+    fn define(&mut self, call: impl FnOnce(&mut Database) -> Result<()>) -> Result<()> {
+        self.write(call)?;
+        if self.database.flaw.is(Flaw::DefinitionsCommit) {
+            self.publish();
+        }
+        Ok(())
+    }
+
+    fn publish(&self) {
+        *self.committed.lock().unwrap_or_else(PoisonError::into_inner) = self.database.clone();
     }
 }
 
-impl Transaction for ReferenceTransaction {
+impl Transaction for ReferenceTransaction<'_> {
     fn create(&mut self, spec: &TableSpec) -> Result<()> {
-        self.write(|database| database.create(spec))
+        self.define(|database| database.create(spec))
     }
 
     fn drop_table(&mut self, table: &TableRef) -> Result<()> {
-        self.write(|database| database.drop_table(table))
+        self.define(|database| database.drop_table(table))
     }
 
     fn insert(&mut self, into: &TableRef, rows: &RowBatch, on: OnConflict) -> Result<u64> {
