@@ -85,13 +85,12 @@ mod sqlite {
 
 #[cfg(feature = "postgres")]
 mod postgres {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use butler_registry_sql::{Durability, PostgresBackend, PostgresConfig};
+    use butler_testkit::postgres::{TempPostgres, shared};
 
     use super::*;
 
-    struct Postgres(String);
+    struct Postgres(&'static TempPostgres);
 
     impl Harness for Postgres {
         fn name(&self) -> &str {
@@ -112,10 +111,9 @@ mod postgres {
         }
 
         async fn namespace(&self) -> Result<Box<dyn Namespace>> {
-            static COUNT: AtomicUsize = AtomicUsize::new(0);
-            let number = COUNT.fetch_add(1, Ordering::SeqCst);
-            let schema = format!("test {} {number}", std::process::id());
-            Ok(Box::new(Schema { url: format!("{}?schema={schema}", self.0) }))
+            // A name that wants to be quoted.
+            let url = format!("{}?schema={}%20\"x", self.0.url("postgres"), self.0.fresh_name());
+            Ok(Box::new(Schema { url }))
         }
     }
 
@@ -136,5 +134,5 @@ mod postgres {
         }
     }
 
-    butler_testkit::backend_suite!(|| std::env::var("BUTLER_TEST_POSTGRES_URL").ok().map(Postgres));
+    butler_testkit::backend_suite!(|| shared().map(Postgres));
 }
