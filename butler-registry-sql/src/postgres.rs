@@ -72,7 +72,7 @@ impl PostgresBackend {
         let config = self.config.clone();
         self.workers
             .call(move |session| {
-                let result = call(session, &config);
+                let result = session.refresh(&config).and_then(|()| call(session, &config));
                 let after = if result.is_ok() { After::Keep } else { After::Close };
                 (result, after)
             })
@@ -101,7 +101,9 @@ fn select(
     let mut empty = true;
     let mut attempt = |session: &mut PostgresSession| {
         let (config, process) = (config.clone(), session.facts().process);
-        running.begin(Box::new(move || cancel(&config, process)));
+        if !running.begin(Box::new(move || cancel(&config, process))) {
+            return (Ok(()), true, false);
+        }
         let result = session.fetch(query.clone(), &mut |batch| {
             empty = false;
             outlet.push(batch)
@@ -109,10 +111,11 @@ fn select(
         (result, running.end(), empty)
     };
     let (mut result, mut cancelled, empty) = attempt(session);
-    let is_lost =
-        |result: &Result<()>| result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Connection);
-    if is_lost(&result) && !cancelled && empty {
-        // The server may have closed an old connection; nothing has happened yet.
+    let is_stale = |result: &Result<()>| {
+        result.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::Connection | ErrorKind::Busy))
+    };
+    if is_stale(&result) && !cancelled && empty {
+        // The server may have closed an old connection, or forgotten a plan; nothing has happened yet.
         match PostgresSession::open(config) {
             Ok(fresh) => {
                 *session = fresh;
@@ -121,7 +124,8 @@ fn select(
             Err(error) => result = Err(error),
         }
     }
-    let after = if cancelled || is_lost(&result) { After::Close } else { After::Keep };
+    // A cancellation on its way must not hit what comes next.
+    let after = if cancelled || is_stale(&result) { After::Close } else { After::Keep };
     outlet.finish(result);
     after
 }
@@ -207,9 +211,6 @@ impl Backend for PostgresBackend {
 
 impl fmt::Debug for PostgresBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresBackend")
-            .field("config", &self.config)
-            .field("read_only", &self.read_only)
-            .finish()
+        f.debug_struct("PostgresBackend").field("config", &self.config).field("read_only", &self.read_only).finish()
     }
 }

@@ -6,6 +6,7 @@
 //! all identifiers quoted, and columns inside of a statement are named by
 //! position, so that statements of one shape have one text.
 
+pub(crate) mod arithmetic;
 mod block;
 mod builder;
 mod dialect;

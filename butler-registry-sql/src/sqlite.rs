@@ -75,7 +75,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 ///     .await?;
 /// let found = backend.collect(table.scan()).await?;
 /// assert_eq!(found[0].column("a")?.int(0), Some(42));
-/// # butler_core::Result::Ok(()) }).unwrap();
+/// # Ok::<_, butler_core::Error>(()) }).unwrap();
 /// ```
 pub struct SqliteBackend {
     place: Place,
@@ -158,7 +158,9 @@ fn select(session: &mut SqliteSession, relation: &Relation, running: &Running, m
         return;
     }
     let interrupt = session.interrupt();
-    running.begin(Box::new(move || interrupt.interrupt()));
+    if !running.begin(Box::new(move || interrupt.interrupt())) {
+        return;
+    }
     let result = Query::new(session.dialect(), relation)
         .and_then(|query| session.fetch(query, &mut |batch| outlet.push(batch)));
     running.end();

@@ -85,3 +85,57 @@ mod sqlite {
         butler_testkit::backend_suite!(|| Some(super::Sqlite(None)));
     }
 }
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use butler_registry_sql::{Durability, PostgresBackend, PostgresConfig};
+    use butler_testkit::postgres::{TempPostgres, shared};
+
+    use super::*;
+
+    struct Postgres(&'static TempPostgres);
+
+    impl Harness for Postgres {
+        fn name(&self) -> &str {
+            "PostgreSQL"
+        }
+    }
+
+    #[async_trait]
+    impl BackendHarness for Postgres {
+        fn capabilities(&self) -> Capabilities {
+            let mut capabilities = Capabilities::default();
+            capabilities.name = "PostgreSQL";
+            capabilities.migrations = true;
+            capabilities.exclusion = true;
+            capabilities.persistent = true;
+            capabilities.concurrent_writers = true;
+            capabilities
+        }
+
+        async fn namespace(&self) -> Result<Box<dyn Namespace>> {
+            // A name that wants to be quoted.
+            let url = format!("{}?schema={}%20\"x", self.0.url("postgres"), self.0.fresh_name());
+            Ok(Box::new(Schema { url }))
+        }
+    }
+
+    struct Schema {
+        url: String,
+    }
+
+    #[async_trait]
+    impl Namespace for Schema {
+        async fn open(&self) -> Result<Arc<dyn Backend>> {
+            let config = PostgresConfig::from_url(&self.url)?.durability(Durability::Fast);
+            Ok(Arc::new(PostgresBackend::open(&config).await?))
+        }
+
+        async fn open_read_only(&self) -> Result<Option<Arc<dyn Backend>>> {
+            let config = PostgresConfig::from_url(&self.url)?.read_only(true);
+            Ok(Some(Arc::new(PostgresBackend::open(&config).await?)))
+        }
+    }
+
+    butler_testkit::backend_suite!(|| shared().map(Postgres));
+}

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use butler_core::backend::{
     Column, ColumnBatch, ColumnType, OnConflict, RowBatch, Schema, SchemaColumn, Strength, TableRef,
@@ -29,6 +29,9 @@ use crate::stream::{BATCH, EARLY, FIRST_BATCH};
 /// Statements that a connection keeps prepared; beyond, all are forgotten.
 const TEXTS: usize = 500;
 
+/// How long a connection that nobody uses is taken for one that works.
+const FRESH: Duration = Duration::from_secs(20);
+
 /// Rows after which the clock is read.
 const CLOCK: usize = 64;
 
@@ -40,6 +43,7 @@ pub(crate) struct PostgresSession {
     facts: Facts,
     texts: HashSet<u64>,
     hasher: RandomState,
+    used: Instant,
 }
 
 /// What the server says of itself.
@@ -63,8 +67,8 @@ impl PostgresSession {
         let dialect = PostgresDialect::new(&config.schema);
         let facts = Facts { process: 0, follows: false, exclusion: false };
         let schema = config.schema.clone();
-        let mut session =
-            Self { connection, dialect, schema, facts, texts: HashSet::new(), hasher: RandomState::new() };
+        let (texts, hasher, used) = (HashSet::new(), RandomState::new(), Instant::now());
+        let mut session = Self { connection, dialect, schema, facts, texts, hasher, used };
         let commit = if config.durability == Durability::Fast { "off" } else { "on" };
         session.run(&format!(
             "SET search_path TO {}, pg_temp; SET jit = off; SET synchronous_commit = {commit}",
@@ -139,16 +143,34 @@ impl PostgresSession {
         Ok(rows)
     }
 
+    /// Forgets all prepared statements.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub(crate) fn forget_statements(&mut self) -> Result<()> {
+        self.run("DEALLOCATE ALL")?;
+        self.connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+        self.connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
+        self.texts.clear();
+        Ok(())
+    }
+
+    /// Connects anew, if the connection was not used for long and is lost.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub(crate) fn refresh(&mut self, config: &PostgresConfig) -> Result<()> {
+        if self.used.elapsed() > FRESH && self.run("SELECT 1").is_err() {
+            *self = Self::open(config)?;
+        }
+        self.used = Instant::now();
+        Ok(())
+    }
+
     /// Notes that a text will be prepared and kept.
     fn note_text(&mut self, text: &str) -> Result<()> {
         self.texts.insert(self.hasher.hash_one(text));
-        if self.texts.len() > TEXTS {
-            self.run("DEALLOCATE ALL")?;
-            self.connection.set_prepared_statement_cache_size(CacheSize::Disabled);
-            self.connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
-            self.texts.clear();
-        }
-        Ok(())
+        if self.texts.len() > TEXTS { self.forget_statements() } else { Ok(()) }
     }
 
     /// Runs a statement that changes rows.

@@ -29,14 +29,14 @@ pub(super) fn run(
             Err(error) => error,
         };
         let lost = error.kind() == ErrorKind::Connection;
+        let after = if lost { After::Close } else { After::Keep };
         if error.retry() != Retry::Temporary {
-            return (Err(error), if lost { After::Close } else { After::Keep });
+            return (Err(error), after);
         }
-        let Some(pause) = attempts.next() else {
-            return (Err(error.with_retry(Retry::Exhausted)), After::Close);
-        };
+        let Some(pause) = attempts.next() else { return (Err(error.with_retry(Retry::Exhausted)), after) };
         std::thread::sleep(pause);
-        if lost {
+        // It may be a plan that does not fit any more.
+        if lost || session.forget_statements().is_err() {
             match PostgresSession::open(config) {
                 Ok(fresh) => *session = fresh,
                 // It is tried with the old connection, which fails in the same way.
@@ -55,11 +55,8 @@ fn attempt(session: &mut PostgresSession, read_only: bool, body: &mut Transactio
     })?;
     match run_body(session, read_only, body) {
         Ok(()) => commit(session),
-        Err(error) => {
-            // What cannot be rolled back is on a lost connection, which the next attempt will find.
-            let _ = session.run("ROLLBACK");
-            Err(error)
-        }
+        // What cannot be rolled back is on a lost connection, and the rest of it with it.
+        Err(error) => session.run("ROLLBACK").map_or_else(Err, |()| Err(error)),
     }
 }
 

@@ -67,54 +67,60 @@ impl Block {
 
     /// The statement. Columns are named `c0` and so on.
     pub(crate) fn render(&self, dialect: &dyn Dialect) -> Fragment {
-        let columns = if self.outputs.is_empty() {
+        self.render_columns(dialect, &self.columns())
+    }
+
+    /// The outputs with their names.
+    pub(crate) fn columns(&self) -> Fragment {
+        let mut columns = Fragment::default();
+        for (index, output) in self.outputs.iter().enumerate() {
+            if index > 0 {
+                columns.push(", ");
+            }
+            columns.copy(&output.expr.sql);
+            columns.push_name(index);
+        }
+        if self.outputs.is_empty() {
             // Rows without columns are rows; a total is one row even of nothing.
             let total = self.group.as_ref().is_some_and(Vec::is_empty);
-            vec![Fragment::sql(if total { "count(*) AS c0" } else { "1 AS c0" })]
-        } else {
-            let column =
-                |(index, output): (usize, &Output)| output.expr.sql.clone().text(&format!(" AS c{index}"));
-            self.outputs.iter().enumerate().map(column).collect()
-        };
-        self.render_columns(dialect, Fragment::join(columns, ", "))
+            columns.push(if total { "count(*) AS c0" } else { "1 AS c0" });
+        }
+        columns
     }
 
     /// The statement with other columns than the outputs.
-    pub(crate) fn render_columns(&self, dialect: &dyn Dialect, columns: Fragment) -> Fragment {
-        let mut sql = Fragment::sql(if self.distinct { "SELECT DISTINCT " } else { "SELECT " }).then(columns);
+    pub(crate) fn render_columns(&self, dialect: &dyn Dialect, columns: &Fragment) -> Fragment {
+        let mut sql = Fragment::with_capacity(2 * columns.len() + 64);
+        sql.push(if self.distinct { "SELECT DISTINCT " } else { "SELECT " });
+        sql.copy(columns);
         if !self.from.is_empty() {
             sql.push(" FROM ");
-            sql.append(Fragment::join(self.from.iter().cloned(), ", "));
+            sql.copy_all(&self.from, ", ");
         }
         if !self.filters.is_empty() {
             sql.push(" WHERE ");
-            sql.append(junction(self.filters.clone(), " AND ", "TRUE"));
+            sql.append(junction(self.filters.clone(), " AND "));
         }
         if let Some(group) = &self.group
             && !group.is_empty()
         {
             sql.push(" GROUP BY ");
-            sql.append(Fragment::join(group.iter().cloned(), ", "));
+            sql.copy_all(group, ", ");
         }
-        if !self.order.is_empty() {
-            sql.push(" ORDER BY ");
-            let keys = self.order.iter().map(|key| self.render_key(dialect, key));
-            sql.append(Fragment::join(keys, ", "));
+        for (index, key) in self.order.iter().enumerate() {
+            sql.push(if index == 0 { " ORDER BY " } else { ", " });
+            if self.distinct {
+                // What is left of duplicates is sorted by its columns.
+                sql.push(&(key.output + 1).to_string());
+            } else {
+                sql.copy(&key.expr.sql);
+            }
+            sql.push(dialect.direction(key.descending, key.expr.nullable));
         }
         if let Some((offset, limit)) = self.slice {
             sql.append(dialect.slice(offset, limit));
         }
         sql
-    }
-
-    fn render_key(&self, dialect: &dyn Dialect, key: &Order) -> Fragment {
-        let direction = dialect.direction(key.descending, key.expr.nullable);
-        if self.distinct {
-            // What is left of duplicates is sorted by its columns.
-            Fragment::sql((key.output + 1).to_string()).text(direction)
-        } else {
-            key.expr.sql.clone().text(direction)
-        }
     }
 }
 

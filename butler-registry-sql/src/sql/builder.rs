@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arcstr::ArcStr;
 use butler_core::backend::{
-    Aggregate, AggregateColumn, ColumnType, Comparison, ProjectColumn, Relation, RowBatch, Scalar, Schema,
-    SortKey,
+    Aggregate, AggregateColumn, ColumnType, Comparison, ProjectColumn, Relation, RowBatch, Scalar, Schema, SortKey,
+    Value,
 };
 use butler_core::{Error, ErrorKind, Result};
 
@@ -180,8 +180,7 @@ impl Builder<'_> {
     /// Adds a condition on the outputs.
     fn restrict(&mut self, block: &mut Block, predicate: &Scalar) -> Result<()> {
         for part in conjuncts(predicate) {
-            let expr = self.scalar(part, &[&block.outputs])?;
-            block.filters.push(expr.sql);
+            block.filters.extend(self.condition(part, &[&block.outputs])?);
             if let Some(column) = fixed_column(part)
                 && let Some(output) = block.outputs.iter().find(|output| output.name == *column)
                 && let ExprKind::Column(name) = &output.expr.kind
@@ -190,6 +189,16 @@ impl Builder<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A condition as SQL; none if it always holds.
+    pub(crate) fn condition(&mut self, predicate: &Scalar, scope: &[&[Output]]) -> Result<Option<Fragment>> {
+        let expr = self.scalar(predicate, scope)?;
+        Ok(match expr.kind {
+            ExprKind::Constant(Value::Bool(true)) => None,
+            ExprKind::Constant(_) => Some(Fragment::sql("FALSE")),
+            _ => Some(expr.sql),
+        })
     }
 
     fn project(&mut self, input: &Relation, columns: &[ProjectColumn]) -> Result<Block> {
@@ -209,8 +218,8 @@ impl Builder<'_> {
             !output.expr.is_cheap()
                 && (reads.get(output.name.as_str()).is_some_and(|n| *n > 1) || output.expr.sql.len() > LONG)
         };
-        // A total that is not read would no longer be one row.
-        let total = block.group.as_ref().is_some_and(Vec::is_empty) && reads.is_empty();
+        // A total of which no function is left would no longer be one row.
+        let total = block.group.as_ref().is_some_and(Vec::is_empty);
         if block.distinct || total || block.outputs.iter().any(repeated) {
             block = self.nest(&block);
         }
@@ -225,23 +234,19 @@ impl Builder<'_> {
     /// The block of a relation, with only some columns.
     pub(crate) fn select(&mut self, relation: &Relation, names: &[ArcStr]) -> Result<Block> {
         let block = self.block(relation)?.unordered();
-        let column =
-            |name: &ArcStr| ProjectColumn { name: name.clone(), value: Scalar::Column(name.clone()) };
+        let column = |name: &ArcStr| ProjectColumn { name: name.clone(), value: Scalar::Column(name.clone()) };
         self.project_block(block, &names.iter().map(column).collect::<Vec<_>>())
     }
 
     fn union_all(&mut self, inputs: &[Relation]) -> Result<Block> {
-        let [first, ..] = inputs else {
-            return Err(Error::new(ErrorKind::Argument, "a union has no inputs"));
-        };
+        let [first, ..] = inputs else { return Err(Error::new(ErrorKind::Argument, "a union has no inputs")) };
         if inputs.len() == 1 {
             return self.block(first);
         }
         let limit = self.dialect.union_limit();
         if inputs.len() > limit {
             let size = inputs.len().div_ceil(inputs.len().div_ceil(limit));
-            let groups =
-                inputs.chunks(size).map(|group| self.union_all(group)).collect::<Result<Vec<_>>>()?;
+            let groups = inputs.chunks(size).map(|group| self.union_all(group)).collect::<Result<Vec<_>>>()?;
             return Ok(self.union_blocks(&groups));
         }
         let blocks = inputs.iter().map(|input| self.block(input)).collect::<Result<Vec<_>>>()?;
@@ -273,6 +278,8 @@ impl Builder<'_> {
         let block = self.block(input)?.unordered();
         let mut block = if block.slice.is_some() { self.nest(&block) } else { block };
         block.order = keys.iter().map(|key| order(&block, key)).collect::<Result<_>>()?;
+        // The order of equal values is none, and PostgreSQL refuses some of them.
+        block.order.retain(|key| !matches!(key.expr.kind, ExprKind::Constant(_)));
         Ok(block)
     }
 
@@ -292,12 +299,7 @@ impl Builder<'_> {
         Ok(self.dialect.first_by(self, block, &outputs[..partition.len()], keys))
     }
 
-    fn aggregate(
-        &mut self,
-        input: &Relation,
-        by: &[ArcStr],
-        aggregates: &[AggregateColumn],
-    ) -> Result<Block> {
+    fn aggregate(&mut self, input: &Relation, by: &[ArcStr], aggregates: &[AggregateColumn]) -> Result<Block> {
         let mut block = self.plain(input)?;
         let keys = by.iter().map(|name| position(&block, name)).collect::<Result<Vec<usize>>>()?;
         if keys.iter().any(|index| !matches!(block.outputs[*index].expr.kind, ExprKind::Column(_))) {
@@ -341,10 +343,8 @@ impl Builder<'_> {
             let begin = step.outputs[position(&step, name)?].expr.sql.clone();
             step.filters.push(comparison(Comparison::Eq, Fragment::sql(format!("{nodes}.c{index}")), begin));
         }
-        let mut ends: Vec<Fragment> = to
-            .iter()
-            .map(|name| Ok(step.outputs[position(&step, name)?].expr.sql.clone()))
-            .collect::<Result<_>>()?;
+        let mut ends: Vec<Fragment> =
+            to.iter().map(|name| Ok(step.outputs[position(&step, name)?].expr.sql.clone())).collect::<Result<_>>()?;
         let mut begins: Vec<Fragment> = seeds.outputs.iter().map(|output| output.expr.sql.clone()).collect();
         if ends.is_empty() {
             // Nodes without columns are all the same one.
@@ -363,9 +363,9 @@ impl Builder<'_> {
         let source = Fragment::sql(format!("(WITH RECURSIVE {nodes}("))
             .then(names(begins.len()))
             .text(") AS (")
-            .then(seeds.render_columns(self.dialect, Fragment::join(begins, ", ")))
+            .then(seeds.render_columns(self.dialect, &Fragment::join(begins, ", ")))
             .text(" UNION ")
-            .then(step.render_columns(self.dialect, Fragment::join(ends, ", ")))
+            .then(step.render_columns(self.dialect, &Fragment::join(ends, ", ")))
             .text(if max_depth.is_some() { ") SELECT DISTINCT " } else { ") SELECT " })
             .then(names(width))
             .text(&format!(" FROM {nodes})"));
@@ -385,9 +385,7 @@ pub(crate) fn conjuncts(predicate: &Scalar) -> Vec<&Scalar> {
 fn fixed_column(predicate: &Scalar) -> Option<&ArcStr> {
     match predicate {
         Scalar::Compare { op: Comparison::Eq, left, right } => match (&**left, &**right) {
-            (Scalar::Column(name), Scalar::Literal(_)) | (Scalar::Literal(_), Scalar::Column(name)) => {
-                Some(name)
-            }
+            (Scalar::Column(name), Scalar::Literal(_)) | (Scalar::Literal(_), Scalar::Column(name)) => Some(name),
             _ => None,
         },
         Scalar::In { value, .. } => match &**value {

@@ -31,6 +31,9 @@ pub(crate) trait Dialect: Send + Sync {
     /// The number with the other sign.
     fn negate(&self, ty: ColumnType, operand: Fragment) -> Fragment;
 
+    /// An expression that fails when it is evaluated, and not before.
+    fn out_of_range(&self, ty: ColumnType) -> Fragment;
+
     /// Exact comparison of an integer with a float.
     fn compare_mixed(&self, op: Comparison, int: Fragment, float: Fragment) -> Fragment;
 

@@ -1,5 +1,7 @@
 //! Pieces of SQL with the values bound in them, and the statements that they become.
 
+use std::fmt::Write as _;
+
 use butler_core::backend::{ColumnType, Value};
 
 /// Stands for a bound value in the text of a fragment; no identifier contains it.
@@ -30,6 +32,17 @@ impl Fragment {
         Self { text: text.into(), binds: Vec::new() }
     }
 
+    /// Nothing, with room for text.
+    pub(crate) fn with_capacity(length: usize) -> Self {
+        Self { text: String::with_capacity(length), binds: Vec::new() }
+    }
+
+    /// Appends the name of a column by its position.
+    pub(crate) fn push_name(&mut self, index: usize) {
+        // Writing to a string does not fail.
+        let _ = write!(self.text, " AS c{index}");
+    }
+
     /// A bound value.
     pub(crate) fn bind(bind: Bind) -> Self {
         Self { text: MARK.into(), binds: vec![bind] }
@@ -43,6 +56,22 @@ impl Fragment {
     /// Appends text.
     pub(crate) fn push(&mut self, text: &str) {
         self.text.push_str(text);
+    }
+
+    /// Appends a copy of another fragment.
+    pub(crate) fn copy(&mut self, other: &Self) {
+        self.text.push_str(&other.text);
+        self.binds.extend_from_slice(&other.binds);
+    }
+
+    /// Appends copies of other fragments, with a separator between them.
+    pub(crate) fn copy_all<'a>(&mut self, others: impl IntoIterator<Item = &'a Self>, separator: &str) {
+        for (index, other) in others.into_iter().enumerate() {
+            if index > 0 {
+                self.push(separator);
+            }
+            self.copy(other);
+        }
     }
 
     /// Appends another fragment.
@@ -110,17 +139,20 @@ impl Fragment {
 /// An identifier in quotes, as both dialects want it.
 pub(crate) fn quoted(name: &str) -> String {
     let mut text = String::with_capacity(name.len() + 2);
+    push_quoted(&mut text, name);
+    text
+}
+
+/// Appends an identifier in quotes.
+pub(crate) fn push_quoted(text: &mut String, name: &str) {
     text.push('"');
-    for c in name.chars() {
-        match c {
-            '"' => text.push_str("\"\""),
-            // Neither is in the name of any table: the statement fails as for any unknown name.
-            MARK | '\0' => text.push('?'),
-            _ => text.push(c),
-        }
+    if name.contains(['"', MARK, '\0']) {
+        // No name of a table has the others: the statement fails as for any unknown name.
+        text.push_str(&name.replace('"', "\"\"").replace([MARK, '\0'], "?"));
+    } else {
+        text.push_str(name);
     }
     text.push('"');
-    text
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Scalar expressions as SQL.
 
 use arcstr::ArcStr;
-use butler_core::backend::{ColumnType, Comparison, Scalar, Value};
+use butler_core::backend::{Arithmetic, ColumnType, Comparison, Scalar, Value};
 use butler_core::{Error, ErrorKind, Result};
 
+use super::arithmetic::{self, OutOfRange};
 use super::block::Output;
 use super::builder::Builder;
-use super::fragment::{Bind, Fragment, quoted};
+use super::fragment::{Bind, Fragment, push_quoted};
 
 /// First float above all integers.
 const INT_END: f64 = 9_223_372_036_854_775_808.0;
@@ -28,12 +29,12 @@ pub(crate) struct Expr {
 }
 
 /// How much there is to an expression.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ExprKind {
     /// A column of a source, by its name there.
     Column(ArcStr),
     /// A bound value or NULL.
-    Constant,
+    Constant(Value),
     /// Anything else.
     Computed,
 }
@@ -41,10 +42,11 @@ pub(crate) enum ExprKind {
 impl Expr {
     /// A column of a source.
     pub(crate) fn column(source: &str, name: &ArcStr, ty: ColumnType, nullable: bool) -> Self {
-        let mut sql = Fragment::sql(source);
-        sql.push(".");
-        sql.push(&quoted(name));
-        Self { sql, ty, nullable, kind: ExprKind::Column(name.clone()) }
+        let mut sql = String::with_capacity(source.len() + name.len() + 3);
+        sql.push_str(source);
+        sql.push('.');
+        push_quoted(&mut sql, name);
+        Self { sql: Fragment::sql(sql), ty, nullable, kind: ExprKind::Column(name.clone()) }
     }
 
     /// A column of a source whose columns are named by position.
@@ -58,8 +60,12 @@ impl Expr {
         self.kind != ExprKind::Computed
     }
 
-    fn constant(sql: Fragment, ty: ColumnType, nullable: bool) -> Self {
-        Self { sql, ty, nullable, kind: ExprKind::Constant }
+    /// The value, if it is the same in all rows.
+    fn constant(&self) -> Option<&Value> {
+        match &self.kind {
+            ExprKind::Constant(value) => Some(value),
+            _ => None,
+        }
     }
 
     fn computed(sql: Fragment, ty: ColumnType, nullable: bool) -> Self {
@@ -71,12 +77,13 @@ impl Builder<'_> {
     /// A bound value.
     pub(crate) fn literal(&self, value: &Value) -> Result<Expr> {
         let ty = value.ty().ok_or_else(|| Error::new(ErrorKind::Argument, "a literal cannot be NULL"))?;
-        Ok(Expr::constant(self.dialect.literal(ty, Bind::Value(value.clone())), ty, false))
+        let sql = self.dialect.literal(ty, Bind::Value(value.clone()));
+        Ok(Expr { sql, ty, nullable: false, kind: ExprKind::Constant(value.clone()) })
     }
 
     /// NULL.
     pub(crate) fn null(&self, ty: ColumnType) -> Expr {
-        Expr::constant(self.dialect.null(ty), ty, true)
+        Expr { sql: self.dialect.null(ty), ty, nullable: true, kind: ExprKind::Constant(Value::Null) }
     }
 
     /// An expression over the outputs of a block.
@@ -86,8 +93,10 @@ impl Builder<'_> {
             Scalar::Literal(value) => self.literal(value),
             Scalar::Null(ty) => Ok(self.null(*ty)),
             Scalar::Compare { op, left, right } => self.compare(*op, left, right, scope),
-            Scalar::And(operands) => self.junction(operands, " AND ", "TRUE", scope),
-            Scalar::Or(operands) => self.junction(operands, " OR ", "FALSE", scope),
+            Scalar::And(operands) if operands.is_empty() => self.literal(&true.into()),
+            Scalar::Or(operands) if operands.is_empty() => self.literal(&false.into()),
+            Scalar::And(operands) => self.junction(operands, " AND ", scope),
+            Scalar::Or(operands) => self.junction(operands, " OR ", scope),
             Scalar::Not(operand) => {
                 let operand = self.scalar(operand, scope)?;
                 let sql = Fragment::sql("(NOT ").then(operand.sql).text(")");
@@ -99,7 +108,7 @@ impl Builder<'_> {
             }
             Scalar::In { value, list } if list.is_empty() => {
                 self.scalar(value, scope)?;
-                Ok(Expr::computed(Fragment::sql("FALSE"), ColumnType::Bool, false))
+                self.literal(&false.into())
             }
             Scalar::In { value, list } => {
                 let value = self.scalar(value, scope)?;
@@ -113,13 +122,7 @@ impl Builder<'_> {
             }
             Scalar::Arithmetic { op, left, right } => {
                 let (left, right) = (self.scalar(left, scope)?, self.scalar(right, scope)?);
-                let float = *op == butler_core::backend::Arithmetic::Div
-                    || left.ty == ColumnType::Float
-                    || right.ty == ColumnType::Float;
-                let ty = if float { ColumnType::Float } else { ColumnType::Int };
-                let sql = self.dialect.arithmetic(*op, (left.ty, left.sql), (right.ty, right.sql));
-                // Division by zero is NULL.
-                Ok(Expr::computed(sql, ty, true))
+                self.arithmetic(*op, left, right)
             }
             Scalar::Coalesce(operands) => {
                 let mut operands = operands.iter().map(|operand| self.scalar(operand, scope));
@@ -142,70 +145,79 @@ impl Builder<'_> {
             }
             Scalar::Negate(operand) => {
                 let operand = self.scalar(operand, scope)?;
-                Ok(Expr::computed(self.dialect.negate(operand.ty, operand.sql), operand.ty, operand.nullable))
+                match operand.constant() {
+                    Some(value) => self.result(arithmetic::negated(value), operand.ty),
+                    None => {
+                        let sql = self.dialect.negate(operand.ty, operand.sql);
+                        Ok(Expr::computed(sql, operand.ty, operand.nullable))
+                    }
+                }
             }
         }
     }
 
-    fn compare(
-        &mut self,
-        op: Comparison,
-        left: &Scalar,
-        right: &Scalar,
-        scope: &[&[Output]],
-    ) -> Result<Expr> {
-        let (l, r) = (self.scalar(left, scope)?, self.scalar(right, scope)?);
-        let nullable = l.nullable || r.nullable;
-        let sql = match (l.ty, r.ty) {
-            (ColumnType::Int, ColumnType::Float) => self.compare_mixed(op, (left, l.sql), (right, r.sql))?,
-            (ColumnType::Float, ColumnType::Int) => {
-                self.compare_mixed(flipped(op), (right, r.sql), (left, l.sql))?
-            }
-            _ => comparison(op, l.sql, r.sql),
+    fn arithmetic(&self, op: Arithmetic, left: Expr, right: Expr) -> Result<Expr> {
+        let is_float = |expr: &Expr| expr.ty == ColumnType::Float;
+        let float = op == Arithmetic::Div || is_float(&left) || is_float(&right);
+        let ty = if float { ColumnType::Float } else { ColumnType::Int };
+        if let (Some(left), Some(right)) = (left.constant(), right.constant()) {
+            return self.result(arithmetic::constant(op, ty, left, right), ty);
+        }
+        let sql = self.dialect.arithmetic(op, (left.ty, left.sql), (right.ty, right.sql));
+        // Division by zero is NULL.
+        Ok(Expr::computed(sql, ty, true))
+    }
+
+    /// What constants make.
+    fn result(&self, result: Result<Value, OutOfRange>, ty: ColumnType) -> Result<Expr> {
+        match result {
+            Ok(Value::Null) => Ok(self.null(ty)),
+            Ok(value) => self.literal(&value),
+            Err(OutOfRange) => Ok(Expr::computed(self.dialect.out_of_range(ty), ty, false)),
+        }
+    }
+
+    fn compare(&mut self, op: Comparison, left: &Scalar, right: &Scalar, scope: &[&[Output]]) -> Result<Expr> {
+        let (left, right) = (self.scalar(left, scope)?, self.scalar(right, scope)?);
+        let nullable = left.nullable || right.nullable;
+        let sql = match (left.ty, right.ty) {
+            (ColumnType::Int, ColumnType::Float) => self.compare_mixed(op, left, right)?,
+            (ColumnType::Float, ColumnType::Int) => self.compare_mixed(flipped(op), right, left)?,
+            _ => comparison(op, left.sql, right.sql),
         };
         Ok(Expr::computed(sql, ColumnType::Bool, nullable))
     }
 
-    /// An integer against a float: literals take the type of the other side where they can, so that indexes serve.
-    fn compare_mixed(
-        &self,
-        op: Comparison,
-        int: (&Scalar, Fragment),
-        float: (&Scalar, Fragment),
-    ) -> Result<Fragment> {
-        if let Scalar::Literal(Value::Int(value)) = int.0
+    /// An integer against a float: constants take the type of the other side where they can, so that indexes serve.
+    fn compare_mixed(&self, op: Comparison, int: Expr, float: Expr) -> Result<Fragment> {
+        if let Some(Value::Int(value)) = int.constant()
             && let Some(value) = exact_float(*value)
         {
-            return Ok(comparison(op, self.literal(&Value::Float(value))?.sql, float.1));
+            return Ok(comparison(op, self.literal(&Value::Float(value))?.sql, float.sql));
         }
-        if let Scalar::Literal(Value::Float(value)) = float.0 {
+        if let Some(Value::Float(value)) = float.constant() {
             return Ok(match int_bound(op, *value) {
-                Ok((op, bound)) => comparison(op, int.1, self.literal(&Value::Int(bound))?.sql),
+                Ok((op, bound)) => comparison(op, int.sql, self.literal(&Value::Int(bound))?.sql),
                 // NULL if the integer is.
-                Err(true) => comparison(Comparison::Eq, int.1.clone(), int.1),
-                Err(false) => comparison(Comparison::Ne, int.1.clone(), int.1),
+                Err(true) => comparison(Comparison::Eq, int.sql.clone(), int.sql),
+                Err(false) => comparison(Comparison::Ne, int.sql.clone(), int.sql),
             });
         }
-        Ok(self.dialect.compare_mixed(op, int.1, float.1))
+        Ok(self.dialect.compare_mixed(op, int.sql, float.sql))
     }
 
-    fn junction(
-        &mut self,
-        operands: &[Scalar],
-        separator: &str,
-        empty: &str,
-        scope: &[&[Output]],
-    ) -> Result<Expr> {
+    fn junction(&mut self, operands: &[Scalar], separator: &str, scope: &[&[Output]]) -> Result<Expr> {
         let operands: Vec<Expr> =
             operands.iter().map(|operand| self.scalar(operand, scope)).collect::<Result<_>>()?;
         let nullable = operands.iter().any(|operand| operand.nullable);
-        let sql = junction(operands.into_iter().map(|operand| operand.sql).collect(), separator, empty);
+        let sql = junction(operands.into_iter().map(|operand| operand.sql).collect(), separator);
         Ok(Expr::computed(sql, ColumnType::Bool, nullable))
     }
 }
 
-/// Operands with AND or OR between them, nested so that the depth grows with the logarithm of their number.
-pub(crate) fn junction(mut operands: Vec<Fragment>, separator: &str, empty: &str) -> Fragment {
+/// Operands with AND or OR between them, nested so that the depth grows with the logarithm of their number;
+/// of none, what always holds.
+pub(crate) fn junction(mut operands: Vec<Fragment>, separator: &str) -> Fragment {
     while operands.len() > 1 {
         let mut level = Vec::with_capacity(operands.len().div_ceil(JUNCTION));
         let mut rest = operands.into_iter().peekable();
@@ -215,7 +227,7 @@ pub(crate) fn junction(mut operands: Vec<Fragment>, separator: &str, empty: &str
         }
         operands = level;
     }
-    operands.pop().unwrap_or_else(|| Fragment::sql(empty))
+    operands.pop().unwrap_or_else(|| Fragment::sql("TRUE"))
 }
 
 /// Comparison of two values of one type.
@@ -275,9 +287,7 @@ fn find<'a>(scope: &[&'a [Output]], name: &str) -> Result<&'a Expr> {
         .flat_map(|outputs| outputs.iter())
         .find(|output| output.name == name)
         .map(|output| &output.expr)
-        .ok_or_else(|| {
-            Error::new(ErrorKind::Argument, format!("a relation is unsound: there is no column '{name}'"))
-        })
+        .ok_or_else(|| Error::new(ErrorKind::Argument, format!("a relation is unsound: there is no column '{name}'")))
 }
 
 #[cfg(test)]
@@ -288,7 +298,7 @@ mod tests {
     #[test]
     fn long_junctions_nest_little() {
         let operands = (0..5000).map(|i| Fragment::sql(i.to_string())).collect();
-        let text = junction(operands, " AND ", "TRUE").display();
+        let text = junction(operands, " AND ").display();
         let (mut depth, mut deepest) = (0, 0);
         for c in text.chars() {
             depth += match c {
@@ -300,7 +310,7 @@ mod tests {
         }
         assert_eq!((depth, deepest), (0, 3));
         assert_eq!(text.matches("AND").count(), 4999);
-        assert_eq!(junction(vec![], " AND ", "TRUE").display(), "TRUE");
+        assert_eq!(junction(vec![], " AND ").display(), "TRUE");
     }
 
     fn exactly(op: Comparison, int: i64, float: f64) -> bool {

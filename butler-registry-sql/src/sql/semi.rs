@@ -43,14 +43,13 @@ impl Builder<'_> {
             return Ok(block);
         }
         for part in parts {
-            let condition = self.scalar(part, &[&block.outputs, &partner.outputs])?;
-            partner.filters.push(condition.sql);
+            partner.filters.extend(self.condition(part, &[&block.outputs, &partner.outputs])?);
         }
         block.filters.push(if partner.from.is_empty() && !negated {
-            junction(partner.filters, " AND ", "TRUE")
+            junction(partner.filters, " AND ")
         } else {
             Fragment::sql(if negated { "NOT EXISTS (" } else { "EXISTS (" })
-                .then(partner.render_columns(self.dialect, Fragment::sql("1")))
+                .then(partner.render_columns(self.dialect, &Fragment::sql("1")))
                 .text(")")
         });
         Ok(block)
@@ -105,7 +104,7 @@ impl Builder<'_> {
             let values = Fragment::join(values, ", ");
             if several { Fragment::sql("(").then(values).text(")") } else { values }
         };
-        let partners = partner.render_columns(self.dialect, Fragment::join(found.right, ", "));
+        let partners = partner.render_columns(self.dialect, &Fragment::join(found.right, ", "));
         let sql = Fragment::sql("(").then(row(found.left)).text(" IN (").then(partners).text(")");
         // Not to be in a list with NULLs is NULL.
         sql.text(if negated { " IS NOT TRUE)" } else { ")" })

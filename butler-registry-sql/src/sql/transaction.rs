@@ -220,7 +220,7 @@ fn matching_rows(builder: &mut Builder<'_>, table: &TableRef, matching: &Relatio
         && block.outputs.iter().zip(&table.primary_key).all(is_own)
     {
         let source = Fragment::sql("FROM ").then(block.from.swap_remove(0));
-        return Ok(source.text(" WHERE ").then(junction(block.filters, " AND ", "TRUE")));
+        return Ok(source.text(" WHERE ").then(junction(block.filters, " AND ")));
     }
     let own = format!("FROM {} WHERE ", builder.dialect.table(&table.name));
     if block.is_plain() && block.from.is_empty() && block.filters.is_empty() {
@@ -228,7 +228,7 @@ fn matching_rows(builder: &mut Builder<'_>, table: &TableRef, matching: &Relatio
         let equal = |(name, output): (&ArcStr, super::Output)| {
             super::comparison(Comparison::Eq, Fragment::identifier(name), output.expr.sql)
         };
-        return Ok(Fragment::sql(own).then(junction(keys.map(equal).collect(), " AND ", "TRUE")));
+        return Ok(Fragment::sql(own).then(junction(keys.map(equal).collect(), " AND ")));
     }
     let sql = Fragment::sql(format!("{own}({}) IN (", names(&table.primary_key)));
     Ok(sql.then(block.render(builder.dialect)).text(")"))

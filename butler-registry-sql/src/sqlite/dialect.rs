@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use arcstr::ArcStr;
 use butler_core::Result;
-use butler_core::backend::{Arithmetic, ColumnType, Comparison, GlobPart, GlobPattern, RowBatch, Value};
+use butler_core::backend::{
+    Arithmetic, ColumnType, Comparison, GlobPart, GlobPattern, RowBatch, Value,
+};
 
 use super::functions;
 use crate::sql::{
@@ -30,12 +32,7 @@ impl Dialect for SqliteDialect {
         Fragment::sql("NULL")
     }
 
-    fn arithmetic(
-        &self,
-        op: Arithmetic,
-        left: (ColumnType, Fragment),
-        right: (ColumnType, Fragment),
-    ) -> Fragment {
+    fn arithmetic(&self, op: Arithmetic, left: (ColumnType, Fragment), right: (ColumnType, Fragment)) -> Fragment {
         let float = op == Arithmetic::Div || left.0 == ColumnType::Float || right.0 == ColumnType::Float;
         call(functions::name(op, float), left.1, right.1)
     }
@@ -45,6 +42,11 @@ impl Dialect for SqliteDialect {
             ColumnType::Int => call(functions::name(Arithmetic::Sub, false), Fragment::sql("0"), operand),
             _ => Fragment::sql("(-").then(operand).text(")"),
         }
+    }
+
+    fn out_of_range(&self, ty: ColumnType) -> Fragment {
+        let (left, right) = if ty == ColumnType::Int { ("9223372036854775807", "1") } else { ("1e308", "1e308") };
+        call(functions::name(Arithmetic::Add, ty != ColumnType::Int), Fragment::sql(left), Fragment::sql(right))
     }
 
     fn compare_mixed(&self, op: Comparison, int: Fragment, float: Fragment) -> Fragment {
@@ -119,21 +121,18 @@ impl Dialect for SqliteDialect {
         Ok(builder.derived(source, columns))
     }
 
-    fn first_by(
-        &self,
-        builder: &mut Builder<'_>,
-        mut block: Block,
-        partition: &[usize],
-        order: Vec<Order>,
-    ) -> Block {
-        let key = |index: &usize| block.outputs[*index].expr.sql.clone();
-        let mut rank = Fragment::sql("row_number() OVER (PARTITION BY ");
-        rank.append(Fragment::join(partition.iter().map(key), ", "));
-        if !order.is_empty() {
-            rank.push(" ORDER BY ");
+    fn first_by(&self, builder: &mut Builder<'_>, mut block: Block, partition: &[usize], order: Vec<Order>) -> Block {
+        let group: Vec<Fragment> = partition.iter().map(|index| block.outputs[*index].expr.sql.clone()).collect();
+        if let [key] = &order[..]
+            && (key.descending || !key.expr.nullable)
+        {
+            return least(builder, block, group, key);
         }
-        let keys = order.into_iter().map(|key| key.expr.sql.text(self.direction(key.descending, true)));
-        rank.append(Fragment::join(keys, ", "));
+        let mut rank = Fragment::sql("row_number() OVER (PARTITION BY ").then(Fragment::join(group, ", "));
+        for (index, key) in order.into_iter().enumerate() {
+            rank.push(if index == 0 { " ORDER BY " } else { ", " });
+            rank.append(key.expr.sql.text(self.direction(key.descending, true)));
+        }
         rank.push(")");
         let expr = Expr { sql: rank, ty: ColumnType::Int, nullable: false, kind: ExprKind::Computed };
         block.outputs.push(Output { name: ArcStr::new(), expr });
@@ -155,6 +154,19 @@ impl Dialect for SqliteDialect {
     fn prefers_in(&self) -> bool {
         true
     }
+}
+
+/// The first row of each group by one key, several times as fast as by a window: beside `min` or
+/// `max`, other columns are those of the row that has it (<https://sqlite.org/lang_select.html#bareagg>).
+fn least(builder: &mut Builder<'_>, mut block: Block, group: Vec<Fragment>, key: &Order) -> Block {
+    let function = if key.descending { "max(" } else { "min(" };
+    let sql = Fragment::sql(function).then(key.expr.sql.clone()).text(")");
+    let expr = Expr { sql, ty: key.expr.ty, nullable: true, kind: ExprKind::Computed };
+    block.outputs.push(Output { name: ArcStr::new(), expr });
+    block.group = Some(group);
+    let mut first = builder.nest(&block);
+    first.outputs.pop();
+    first
 }
 
 fn call(function: &str, left: Fragment, right: Fragment) -> Fragment {
@@ -240,8 +252,7 @@ mod tests {
     fn one_row_of_values_is_no_source() {
         let mut rows = RowBatch::new([("x".into(), ColumnType::Int)]);
         rows.push_row(&[7.into()]).unwrap();
-        let relation =
-            table("t").scan().join(Relation::values(rows), a().eq(Scalar::column("x"))).select(["b"]);
+        let relation = table("t").scan().join(Relation::values(rows), a().eq(Scalar::column("x"))).select(["b"]);
         assert_eq!(sql(&relation), "SELECT t0.\"b\" AS c0 FROM main.\"t\" AS t0 WHERE (t0.\"a\" = ?)");
     }
 
@@ -259,9 +270,14 @@ mod tests {
              ORDER BY t0.\"a\" LIMIT ? OFFSET ?) AS t1 WHERE (t1.c0 > ?)"
         );
         assert_eq!(
-            sql(&scan().select(["a"]).first_by(["a"], vec![SortKey::ascending("a")])),
-            "SELECT t1.c0 AS c0 FROM (SELECT t0.\"a\" AS c0, row_number() OVER (PARTITION BY t0.\"a\" ORDER BY \
-             t0.\"a\") AS c1 FROM main.\"t\" AS t0) AS t1 WHERE t1.c1 = 1"
+            sql(&scan().first_by(["a"], vec![SortKey::ascending("b")]).select(["a"])),
+            "SELECT t1.c0 AS c0 FROM (SELECT t0.\"a\" AS c0, t0.\"b\" AS c1, row_number() OVER (PARTITION BY \
+             t0.\"a\" ORDER BY t0.\"b\") AS c2 FROM main.\"t\" AS t0) AS t1 WHERE t1.c2 = 1"
+        );
+        assert_eq!(
+            sql(&scan().first_by(["b"], vec![SortKey::ascending("a")]).select(["a"])),
+            "SELECT t1.c0 AS c0 FROM (SELECT t0.\"a\" AS c0, t0.\"b\" AS c1, min(t0.\"a\") AS c2 FROM main.\"t\" \
+             AS t0 GROUP BY t0.\"b\") AS t1"
         );
     }
 
@@ -270,19 +286,12 @@ mod tests {
         let keys = || Relation::values(keys(3));
         let on = || a().eq(Scalar::column("x"));
         let by_values = sql(&table("t").scan().semi(keys(), on()));
-        assert!(
-            by_values
-                .contains("WHERE (t0.\"a\" IN (SELECT t1.c0 FROM (SELECT column2 AS c0 FROM (VALUES (0, ?)"),
-            "{by_values}"
-        );
+        assert!(by_values.contains("WHERE (t0.\"a\" IN (SELECT t1.c0 FROM (SELECT column2 AS c0 FROM (VALUES (0, ?)"), "{by_values}");
         let anti = sql(&table("t").scan().anti(keys(), on()));
         assert!(anti.contains(" IS NOT TRUE)"), "{anti}");
         let other = table("u").scan().rename([("x", "a")]);
         let by_index = sql(&table("t").scan().semi(other, on()));
-        assert!(
-            by_index.ends_with("EXISTS (SELECT 1 FROM main.\"u\" AS t1 WHERE (t0.\"a\" = t1.\"a\"))"),
-            "{by_index}"
-        );
+        assert!(by_index.ends_with("EXISTS (SELECT 1 FROM main.\"u\" AS t1 WHERE (t0.\"a\" = t1.\"a\"))"), "{by_index}");
     }
 
     fn keys(length: i64) -> RowBatch {
@@ -293,14 +302,11 @@ mod tests {
 
     #[test]
     fn texts_are_few() {
-        let semi = |length| {
-            sql(&table("t").scan().semi(Relation::values(keys(length)), a().eq(Scalar::column("x"))))
-        };
+        let semi = |length| sql(&table("t").scan().semi(Relation::values(keys(length)), a().eq(Scalar::column("x"))));
         assert_eq!(semi(5), semi(8));
         assert_ne!(semi(8), semi(9));
         assert_eq!(semi(1000), semi(5000));
-        let is_in =
-            |length| sql(&table("t").scan().filter(a().is_in((0_i64..length).map(Value::from).collect())));
+        let is_in = |length| sql(&table("t").scan().filter(a().is_in((0_i64..length).map(Value::from).collect())));
         assert_eq!(is_in(5), is_in(8));
         assert_eq!(is_in(1000), is_in(5000));
     }
@@ -316,9 +322,7 @@ mod tests {
     #[test]
     fn patterns_are_escaped() {
         let fragment = SqliteDialect.glob(Fragment::sql("x"), &GlobPattern::new(r"a*\*?[b]\?"));
-        let Some((Some(Bind::Value(Value::Text(text))), _)) = fragment.segments().nth(1) else {
-            panic!("no bind")
-        };
+        let Some((Some(Bind::Value(Value::Text(text))), _)) = fragment.segments().nth(1) else { panic!("no bind") };
         assert_eq!(text.as_str(), "a*[*]?[[]b][?]");
     }
 }

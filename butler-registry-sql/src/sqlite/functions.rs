@@ -2,13 +2,13 @@
 //!
 //! SQLite turns integers that overflow into floats, and floats into infinity.
 
-use std::fmt::Debug;
-
 use butler_core::backend::Arithmetic;
 use diesel::serialize::{IsNull, Output, ToSql};
 use diesel::sql_types::{BigInt, Double, Nullable};
 use diesel::sqlite::Sqlite;
 use diesel::{QueryResult, SqliteConnection};
+
+use crate::sql::arithmetic;
 
 /// Begins the message of an overflow; [`crate::error`] knows it.
 pub(crate) const OUT_OF_RANGE: &str = "out of range: ";
@@ -64,29 +64,12 @@ struct Checked<T>(Result<Option<T>, String>);
 
 fn int(op: Arithmetic, left: Option<i64>, right: Option<i64>) -> Checked<i64> {
     let (Some(l), Some(r)) = (left, right) else { return Checked(Ok(None)) };
-    let result = match op {
-        Arithmetic::Add => l.checked_add(r),
-        Arithmetic::Sub => l.checked_sub(r),
-        Arithmetic::Mul => l.checked_mul(r),
-        Arithmetic::Quotient | Arithmetic::Rem | Arithmetic::Div if r == 0 => return Checked(Ok(None)),
-        Arithmetic::Quotient | Arithmetic::Div => l.checked_div(r),
-        Arithmetic::Rem => Some(l.wrapping_rem(r)),
-    };
-    Checked(result.map(Some).ok_or_else(|| format!("{OUT_OF_RANGE}{l} {op:?} {r}")))
+    Checked(arithmetic::int(op, l, r).map_err(|_| format!("{OUT_OF_RANGE}{l} {op:?} {r}")))
 }
 
 fn float(op: Arithmetic, left: Option<f64>, right: Option<f64>) -> Checked<f64> {
     let (Some(l), Some(r)) = (left, right) else { return Checked(Ok(None)) };
-    let (result, is_zero) = match op {
-        Arithmetic::Add => (l + r, true),
-        Arithmetic::Sub => (l - r, true),
-        Arithmetic::Mul => (l * r, l == 0.0 || r == 0.0),
-        Arithmetic::Div | Arithmetic::Quotient | Arithmetic::Rem if r == 0.0 => return Checked(Ok(None)),
-        Arithmetic::Div | Arithmetic::Quotient | Arithmetic::Rem => (l / r, l == 0.0),
-    };
-    // Zero is right only as the result of zero, not of an underflow.
-    let sound = result.is_finite() && (result != 0.0 || is_zero);
-    Checked(if sound { Ok(Some(result)) } else { Err(format!("{OUT_OF_RANGE}{l:?} {op:?} {r:?}")) })
+    Checked(arithmetic::float(op, l, r).map_err(|_| format!("{OUT_OF_RANGE}{l:?} {op:?} {r:?}")))
 }
 
 macro_rules! to_sql {
@@ -108,26 +91,3 @@ macro_rules! to_sql {
 
 to_sql!(BigInt, i64);
 to_sql!(Double, f64);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn corners() {
-        use Arithmetic::{Add, Div, Mul, Quotient, Rem, Sub};
-        assert!(int(Add, Some(i64::MAX), Some(1)).0.is_err());
-        assert!(int(Quotient, Some(i64::MIN), Some(-1)).0.is_err());
-        assert_eq!(int(Rem, Some(i64::MIN), Some(-1)).0, Ok(Some(0)));
-        assert_eq!(int(Rem, Some(-7), Some(4)).0, Ok(Some(-3)));
-        assert_eq!(int(Quotient, Some(-7), Some(4)).0, Ok(Some(-1)));
-        assert_eq!(int(Quotient, Some(1), Some(0)).0, Ok(None));
-        assert_eq!(int(Sub, None, Some(1)).0, Ok(None));
-        assert!(float(Mul, Some(1e-200), Some(1e-200)).0.is_err());
-        assert!(float(Div, Some(1e-300), Some(1e300)).0.is_err());
-        assert!(float(Add, Some(f64::MAX), Some(f64::MAX)).0.is_err());
-        assert_eq!(float(Mul, Some(0.0), Some(1e-200)).0, Ok(Some(0.0)));
-        assert_eq!(float(Sub, Some(1e-300), Some(1e-300)).0, Ok(Some(0.0)));
-        assert_eq!(float(Div, Some(1.0), Some(-0.0)).0, Ok(None));
-    }
-}

@@ -35,6 +35,13 @@ const GROUP_TIME: Duration = Duration::from_millis(50);
 /// Times that a transaction is begun while somebody who does not queue writes, each as long as the busy time-out.
 const BEGIN_ATTEMPTS: usize = 5;
 
+/// Times that the kind of journal is set, and the pause between them.
+const JOURNAL_ATTEMPTS: usize = 100;
+const JOURNAL_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long the connection stays open when there is nothing to do.
+const IDLE: Duration = Duration::from_secs(60);
+
 /// Marks our files.
 const APPLICATION_ID: i64 = 0x4254_4c52;
 
@@ -138,20 +145,23 @@ fn serve(mut state: State, jobs: &Receiver<Job>) {
     let mut next = None;
     loop {
         let due = later.iter().map(|(due, _)| *due).min();
-        let job = match (next.take(), due) {
-            (Some(job), _) => job,
-            (None, None) => match jobs.recv() {
-                Ok(job) => job,
-                Err(_) => return,
-            },
-            (None, Some(due)) => match jobs.recv_timeout(due.saturating_duration_since(Instant::now())) {
-                Ok(job) => job,
-                Err(RecvTimeoutError::Timeout) => {
-                    let index = later.iter().position(|(other, _)| *other == due).unwrap_or(0);
-                    Job::Transaction(later.swap_remove(index).1)
+        let job = match next.take() {
+            Some(job) => job,
+            None => {
+                let patience = due.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
+                match (jobs.recv_timeout(patience), due) {
+                    (Ok(job), _) => job,
+                    (Err(RecvTimeoutError::Disconnected), _) => return,
+                    (Err(RecvTimeoutError::Timeout), Some(due)) => {
+                        let index = later.iter().position(|(other, _)| *other == due).unwrap_or(0);
+                        Job::Transaction(later.swap_remove(index).1)
+                    }
+                    (Err(RecvTimeoutError::Timeout), None) => {
+                        state.close();
+                        continue;
+                    }
                 }
-                Err(RecvTimeoutError::Disconnected) => return,
-            },
+            }
         };
         match job {
             Job::Call(call) => {
@@ -206,12 +216,7 @@ impl State {
     }
 
     /// Runs a transaction, and others that wait; returns a job that must come after them.
-    fn group(
-        &mut self,
-        first: Request,
-        jobs: &Receiver<Job>,
-        later: &mut Vec<(Instant, Request)>,
-    ) -> Option<Job> {
+    fn group(&mut self, first: Request, jobs: &Receiver<Job>, later: &mut Vec<(Instant, Request)>) -> Option<Job> {
         let mut done: Vec<Done> = Vec::new();
         let mut waiting = Some(first);
         let mut next = None;
@@ -270,9 +275,7 @@ impl State {
             }
             if done.len() < GROUP && Instant::now() < end {
                 match jobs.try_recv() {
-                    Ok(Job::Transaction(request)) if request.durability <= durability => {
-                        *waiting = Some(request)
-                    }
+                    Ok(Job::Transaction(request)) if request.durability <= durability => *waiting = Some(request),
                     Ok(job) => *next = Some(job),
                     Err(_) => {}
                 }
@@ -376,15 +379,7 @@ fn open(place: &Place) -> Result<SqliteSession> {
                            PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000; \
                            PRAGMA journal_size_limit = 67108864";
     let mut session = SqliteSession::open(&place.url("mode=rw"), PRAGMAS)?;
-    match session.text(if place.write_ahead {
-        "PRAGMA journal_mode = WAL"
-    } else {
-        "PRAGMA journal_mode = DELETE"
-    }) {
-        // Others have it open with another kind of journal: it stays as it is.
-        Err(error) if error.kind() == ErrorKind::Busy => {}
-        other => drop(other?),
-    }
+    set_journal(&mut session, place.write_ahead)?;
     match session.integer("PRAGMA application_id")? {
         APPLICATION_ID => {}
         0 if session.integer("SELECT count(*) FROM sqlite_schema")? == 0 => {
@@ -392,10 +387,22 @@ fn open(place: &Place) -> Result<SqliteSession> {
         }
         0 => {}
         other => {
-            let message =
-                format!("'{}' belongs to another application, number {other:#x}", place.path.display());
+            let message = format!("'{}' belongs to another application, number {other:#x}", place.path.display());
             return Err(Error::new(ErrorKind::Corrupt, message));
         }
     }
     Ok(session)
+}
+
+/// Sets the kind of journal, which takes that nobody else reads or writes just now.
+fn set_journal(session: &mut SqliteSession, write_ahead: bool) -> Result<()> {
+    let sql = if write_ahead { "PRAGMA journal_mode = WAL" } else { "PRAGMA journal_mode = DELETE" };
+    for _ in 0..JOURNAL_ATTEMPTS {
+        match session.text(sql) {
+            Err(error) if error.kind() == ErrorKind::Busy => std::thread::sleep(JOURNAL_PAUSE),
+            result => return result.map(drop),
+        }
+    }
+    // Others have it open with the other kind of journal, which serves as well.
+    Ok(())
 }

@@ -25,9 +25,10 @@ impl Running {
         self.cancelled.load(Ordering::SeqCst)
     }
 
-    /// Notes that it runs from now on, and how to stop it.
-    pub(crate) fn begin(&self, stop: Stop) {
+    /// Notes that it runs from now on, and how to stop it; returns whether it is to run at all.
+    pub(crate) fn begin(&self, stop: Stop) -> bool {
         *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
+        !self.is_cancelled()
     }
 
     /// Notes that it does not run any more; returns whether it was cancelled meanwhile.
