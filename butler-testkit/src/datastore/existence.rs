@@ -38,9 +38,9 @@ pub(super) async fn answers_come_in_the_order_of_questions(h: &dyn DatastoreHarn
     let mut asked = Vec::new();
     for n in 0..100 {
         let dataset = fixture.dataset("x", "Number", n);
-        asked.push(if n % 3 == 0 { fixture.put(&dataset, serde_json::json!(n)).await? } else { dataset });
+        asked.push(if n % 3 == 1 { fixture.put(&dataset, serde_json::json!(n)).await? } else { dataset });
     }
-    let expected: Vec<bool> = (0..100).map(|n| n % 3 == 0).collect();
+    let expected: Vec<bool> = (0..100).map(|n| n % 3 == 1).collect();
     assert_eq!(fixture.datastore.exists(&asked).await?, expected);
     Ok(())
 }
