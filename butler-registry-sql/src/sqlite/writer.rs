@@ -98,7 +98,7 @@ impl Writer {
             None => job,
         };
         let (sender, receiver) = channel();
-        let state = State { place: self.place.clone(), queue: None, session: None, synchronous: None };
+        let state = State { place: self.place.clone(), queue: None, session: None, synchronous: None, marked: false };
         let spawned = std::thread::Builder::new().name("butler-sqlite-write".into());
         spawned.spawn(move || serve(state, &receiver)).map_err(Failure::Thread)?;
         sender.send(job).map_err(|_| gone())?;
@@ -138,6 +138,8 @@ pub(crate) struct State {
     queue: Option<Queue>,
     session: Option<SqliteSession>,
     synchronous: Option<Durability>,
+    /// Whether something was read after something was written.
+    marked: bool,
 }
 
 fn serve(mut state: State, jobs: &Receiver<Job>) {
@@ -186,6 +188,7 @@ impl State {
             Some(session) => session,
             None => {
                 self.synchronous = None;
+                self.marked = false;
                 open(&self.place)?
             }
         };
@@ -335,6 +338,9 @@ impl State {
         let result = self.session()?.run("COMMIT");
         if result.is_err() {
             self.roll_back();
+        } else if !std::mem::replace(&mut self.marked, true) {
+            // Who may read the log, but not write what readers share, needs the mark of another reader in it.
+            self.session()?.integer("SELECT count(*) FROM sqlite_schema")?;
         }
         result
     }
