@@ -64,7 +64,8 @@ impl World {
             std::env::var("BUTLER_TEST_POSTGRES_URL").ok().map(|url| {
                 let config = PostgresConfig::from_url(&format!("{url}?schema=bench")).expect("it is a URL");
                 let config = config.durability(Durability::Fast);
-                Arc::new(runtime.block_on(PostgresBackend::open(&config)).expect("it opens")) as Arc<dyn Backend>
+                Arc::new(runtime.block_on(PostgresBackend::open(&config)).expect("it opens"))
+                    as Arc<dyn Backend>
             })
         };
         Self { runtime, backend, _directory: directory }
@@ -147,7 +148,8 @@ fn commit_500_of_16_tasks(bencher: Bencher<'_, '_>, database: &str) {
             backend.run(move |t| t.insert(&table("bench_commit"), &batch, OnConflict::Fail))
         };
         let all = futures::stream::iter(0..500).map(insert).buffer_unordered(16);
-        let count = world.runtime.block_on(all.fold(0, async |count, done| count + done.expect("it commits")));
+        let count =
+            world.runtime.block_on(all.fold(0, async |count, done| count + done.expect("it commits")));
         assert_eq!(count, 500);
     });
 }

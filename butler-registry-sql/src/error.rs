@@ -4,8 +4,6 @@
 //! message. SQLite's are fixed English; PostgreSQL's are English unless the server's
 //! administrator chose another language and the account may not choose for itself.
 
-use std::path::PathBuf;
-
 use butler_core::{Error, ErrorKind, Retry};
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 
@@ -32,12 +30,13 @@ pub(crate) enum Failure {
     #[error("the static tables cannot be brought to another version")]
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A file could not be read or written.
+    #[cfg(feature = "sqlite")]
     #[error("{path} cannot be {verb}")]
     File {
         /// What should have been done.
         verb: &'static str,
         /// The file.
-        path: PathBuf,
+        path: std::path::PathBuf,
         /// What the operating system says.
         #[source]
         source: std::io::Error,
@@ -73,10 +72,13 @@ impl From<Failure> for Error {
                 Ok(error) => Self::new(ErrorKind::Unexpected, message).with_source(*error),
                 Err(error) => Self::new(ErrorKind::Unexpected, message).with_source(error),
             },
+            #[cfg(feature = "sqlite")]
             Failure::File { source, .. } => {
                 Self::new(file_kind(&source), format!("{message}: {source}")).with_source(source)
             }
-            Failure::Spill(source) => Self::new(ErrorKind::Exhausted, format!("{message}: {source}")).with_source(source),
+            Failure::Spill(source) => {
+                Self::new(ErrorKind::Exhausted, format!("{message}: {source}")).with_source(source)
+            }
             Failure::Thread(source) => Self::new(ErrorKind::Exhausted, message).with_source(source),
         }
     }
@@ -91,7 +93,9 @@ fn database(error: DieselError, by_message: fn(&str) -> Kind) -> Error {
             DieselError::DatabaseError(kind, information) => by_kind(*kind, information.as_ref(), by_message),
             _ => (ErrorKind::Unexpected, Retry::Permanent),
         },
-        DieselError::InvalidCString(_) | DieselError::SerializationError(_) => (ErrorKind::Argument, Retry::Permanent),
+        DieselError::InvalidCString(_) | DieselError::SerializationError(_) => {
+            (ErrorKind::Argument, Retry::Permanent)
+        }
         DieselError::DeserializationError(_) => (ErrorKind::Corrupt, Retry::Permanent),
         DieselError::BrokenTransactionManager => (ErrorKind::Connection, Retry::Temporary),
         DieselError::NotFound
@@ -113,7 +117,11 @@ fn database(error: DieselError, by_message: fn(&str) -> Kind) -> Error {
     result.with_source(error)
 }
 
-fn by_kind(kind: DatabaseErrorKind, information: &dyn DatabaseErrorInformation, by_message: fn(&str) -> Kind) -> Kind {
+fn by_kind(
+    kind: DatabaseErrorKind,
+    information: &dyn DatabaseErrorInformation,
+    by_message: fn(&str) -> Kind,
+) -> Kind {
     match kind {
         DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::ExclusionViolation => {
             (ErrorKind::ConflictingDefinition, Retry::Permanent)
@@ -128,7 +136,9 @@ fn by_kind(kind: DatabaseErrorKind, information: &dyn DatabaseErrorInformation, 
         DatabaseErrorKind::SerializationFailure => (ErrorKind::Busy, Retry::Temporary),
         DatabaseErrorKind::ClosedConnection => (ErrorKind::Connection, Retry::Temporary),
         // Also what SQLite has no kind for.
-        DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::Unknown | _ => by_message(information.message()),
+        DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::Unknown | _ => {
+            by_message(information.message())
+        }
     }
 }
 
@@ -169,25 +179,32 @@ fn by_text(message: &str, rules: &[(ErrorKind, Retry, &[&str])]) -> Kind {
 #[cfg(feature = "sqlite")]
 fn sqlite_kind(message: &str) -> Kind {
     use ErrorKind::{
-        Argument, Busy, ConflictingDefinition, Connection, Corrupt, Exhausted, Interrupted, NotFound, Permission,
-        ReadOnly, SchemaVersion, Unsupported,
+        Argument, Busy, ConflictingDefinition, Connection, Corrupt, Exhausted, Interrupted, NotFound,
+        Permission, ReadOnly, SchemaVersion, Unsupported,
     };
     use Retry::{Permanent, Temporary};
-    by_text(message, &[
-        (Argument, Permanent, &[crate::sqlite::OUT_OF_RANGE, "integer overflow", "cannot store ", "datatype mismatch"]),
-        (ConflictingDefinition, Permanent, &[crate::sqlite::EXCLUDED]),
-        (Busy, Temporary, &["is locked", "locking protocol"]),
-        (Exhausted, Permanent, &["database or disk is full", "out of memory"]),
-        (ReadOnly, Permanent, &["readonly database"]),
-        (Corrupt, Permanent, &["not a database", "malformed"]),
-        (Interrupted, Permanent, &["interrupted"]),
-        (NotFound, Permanent, &["no such table"]),
-        (SchemaVersion, Permanent, &["no such column", "has no column named"]),
-        (Permission, Permanent, &["access permission denied", "authorization denied"]),
-        (Connection, Permanent, &["unable to open", "disk I/O error"]),
-        (Argument, Permanent, &["string or blob too big", "pattern too complex"]),
-        (Unsupported, Permanent, &["too many", "too large", "at most", "parser stack overflow"]),
-    ])
+    by_text(
+        message,
+        &[
+            (
+                Argument,
+                Permanent,
+                &[crate::sqlite::OUT_OF_RANGE, "integer overflow", "cannot store ", "datatype mismatch"],
+            ),
+            (ConflictingDefinition, Permanent, &[crate::sqlite::EXCLUDED]),
+            (Busy, Temporary, &["is locked", "locking protocol"]),
+            (Exhausted, Permanent, &["database or disk is full", "out of memory"]),
+            (ReadOnly, Permanent, &["readonly database"]),
+            (Corrupt, Permanent, &["not a database", "malformed"]),
+            (Interrupted, Permanent, &["interrupted"]),
+            (NotFound, Permanent, &["no such table"]),
+            (SchemaVersion, Permanent, &["no such column", "has no column named"]),
+            (Permission, Permanent, &["access permission denied", "authorization denied"]),
+            (Connection, Permanent, &["unable to open", "disk I/O error"]),
+            (Argument, Permanent, &["string or blob too big", "pattern too complex"]),
+            (Unsupported, Permanent, &["too many", "too large", "at most", "parser stack overflow"]),
+        ],
+    )
 }
 
 #[cfg(feature = "postgres")]
@@ -197,42 +214,86 @@ fn postgres_kind(message: &str) -> Kind {
         SchemaVersion, Timeout, Unsupported,
     };
     use Retry::{Permanent, Temporary};
-    by_text(message, &[
-        (Argument, Permanent, &["out of range", "invalid byte sequence", "range lower bound must be"]),
-        (Busy, Temporary, &["deadlock detected", "could not serialize", "could not obtain lock", "cached plan must not"]),
-        (Interrupted, Permanent, &["due to user request"]),
-        (Timeout, Permanent, &["due to lock timeout", "due to statement timeout", "idle-in-transaction"]),
-        (Connection, Temporary, &[
-            "terminating connection", "server closed the connection", "no connection to the server",
-            "shutting down", "starting up", "connection to client lost", "could not receive data",
-            "could not send data", "SSL connection has been closed", "in recovery mode",
-        ]),
-        (Exhausted, Permanent, &["No space left", "could not extend file", "out of memory", "out of shared memory"]),
-        (Permission, Permanent, &["permission denied", "must be owner", "must be superuser"]),
-        (SchemaVersion, Permanent, &["column "]),
-        (NotFound, Permanent, &["does not exist"]),
-        (ConflictingDefinition, Permanent, &["already exists"]),
-        (Unsupported, Permanent, &["stack depth limit", "index row size", "has no equivalent in encoding"]),
-    ])
+    by_text(
+        message,
+        &[
+            (Argument, Permanent, &["out of range", "invalid byte sequence", "range lower bound must be"]),
+            (
+                Busy,
+                Temporary,
+                &[
+                    "deadlock detected",
+                    "could not serialize",
+                    "could not obtain lock",
+                    "cached plan must not",
+                ],
+            ),
+            (Interrupted, Permanent, &["due to user request"]),
+            (Timeout, Permanent, &["due to lock timeout", "due to statement timeout", "idle-in-transaction"]),
+            (
+                Connection,
+                Temporary,
+                &[
+                    "terminating connection",
+                    "server closed the connection",
+                    "no connection to the server",
+                    "shutting down",
+                    "starting up",
+                    "connection to client lost",
+                    "could not receive data",
+                    "could not send data",
+                    "SSL connection has been closed",
+                    "in recovery mode",
+                ],
+            ),
+            (
+                Exhausted,
+                Permanent,
+                &["No space left", "could not extend file", "out of memory", "out of shared memory"],
+            ),
+            (Permission, Permanent, &["permission denied", "must be owner", "must be superuser"]),
+            (SchemaVersion, Permanent, &["column "]),
+            (NotFound, Permanent, &["does not exist"]),
+            (ConflictingDefinition, Permanent, &["already exists"]),
+            (
+                Unsupported,
+                Permanent,
+                &["stack depth limit", "index row size", "has no equivalent in encoding"],
+            ),
+        ],
+    )
 }
 
 #[cfg(feature = "postgres")]
 fn connect_kind(message: &str) -> Kind {
     use ErrorKind::{Argument, Busy, Configuration, Connection, NotFound, Permission};
     use Retry::{Permanent, Temporary};
-    match by_text(message, &[
-        (Permission, Permanent, &["authentication failed", "no password supplied", "no pg_hba.conf entry", "is not permitted"]),
-        (NotFound, Permanent, &["database \"", "role \""]),
-        (Busy, Temporary, &["too many clients", "remaining connection slots", "too many connections"]),
-        (Connection, Temporary, &["starting up", "shutting down", "in recovery mode"]),
-        (Configuration, Permanent, &["invalid ", "missing \"=\"", "unexpected ", "unrecognized"]),
-        (Argument, Permanent, &["nul byte"]),
-    ]) {
+    match by_text(
+        message,
+        &[
+            (
+                Permission,
+                Permanent,
+                &[
+                    "authentication failed",
+                    "no password supplied",
+                    "no pg_hba.conf entry",
+                    "is not permitted",
+                ],
+            ),
+            (NotFound, Permanent, &["database \"", "role \""]),
+            (Busy, Temporary, &["too many clients", "remaining connection slots", "too many connections"]),
+            (Connection, Temporary, &["starting up", "shutting down", "in recovery mode"]),
+            (Configuration, Permanent, &["invalid ", "missing \"=\"", "unexpected ", "unrecognized"]),
+            (Argument, Permanent, &["nul byte"]),
+        ],
+    ) {
         (ErrorKind::Unexpected, retry) => (Connection, retry),
         kind => kind,
     }
 }
 
+#[cfg(feature = "sqlite")]
 fn file_kind(error: &std::io::Error) -> ErrorKind {
     use std::io::ErrorKind as Io;
     match error.kind() {

@@ -52,7 +52,10 @@ pub(crate) fn check_read_only<DB: Backend>(
     check(found, wanted, latest(known))?;
     if found < wanted {
         let message = format!("the tables are of version {}, and cannot be brought to {}", found.0, wanted.0);
-        return Err(Error::new(ErrorKind::ReadOnly, format!("{message}: the database is opened for reading only")));
+        return Err(Error::new(
+            ErrorKind::ReadOnly,
+            format!("{message}: the database is opened for reading only"),
+        ));
     }
     Ok(())
 }
@@ -67,9 +70,8 @@ fn check(found: SchemaVersion, wanted: SchemaVersion, latest: SchemaVersion) -> 
         return problem(format!("version {} of the tables is unknown; the latest is {}", wanted.0, latest.0));
     }
     if found > wanted {
-        return problem(format!("the tables are of version {}, newer than {}", found.0, wanted.0)).map_err(|error| {
-            error.with_hint("a newer version of this program reads them")
-        });
+        return problem(format!("the tables are of version {}, newer than {}", found.0, wanted.0))
+            .map_err(|error| error.with_hint("a newer version of this program reads them"));
     }
     Ok(())
 }
@@ -80,6 +82,9 @@ fn check(found: SchemaVersion, wanted: SchemaVersion, latest: SchemaVersion) -> 
 /// `Corrupt` if it is none of ours.
 fn number(version: &str) -> Result<SchemaVersion> {
     version.parse().map(SchemaVersion).map_err(|_| {
-        Error::new(ErrorKind::Corrupt, format!("the table of versions has '{}', which is none", version.escape_debug()))
+        Error::new(
+            ErrorKind::Corrupt,
+            format!("the table of versions has '{}', which is none", version.escape_debug()),
+        )
     })
 }

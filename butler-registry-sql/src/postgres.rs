@@ -207,6 +207,9 @@ impl Backend for PostgresBackend {
 
 impl fmt::Debug for PostgresBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresBackend").field("config", &self.config).field("read_only", &self.read_only).finish()
+        f.debug_struct("PostgresBackend")
+            .field("config", &self.config)
+            .field("read_only", &self.read_only)
+            .finish()
     }
 }

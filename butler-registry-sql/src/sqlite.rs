@@ -56,27 +56,6 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// waits together. Readers have connections of their own: with a write-ahead
 /// log they never wait for the writer, nor it for them. Nothing is opened and no
 /// thread is started before there is something to do.
-///
-/// ```
-/// use butler_core::backend::{Backend, BackendExt, ColumnType, OnConflict, RowBatch, TableRef, TableSpec};
-/// use butler_registry_sql::{SqliteBackend, SqliteConfig};
-///
-/// # futures::executor::block_on(async {
-/// let backend = SqliteBackend::open(&SqliteConfig::temporary())?;
-/// let table: TableRef = TableSpec::new("t", "Numbers").column("a", ColumnType::Int, "A number").primary_key(["a"]).into();
-/// let rows = table.clone();
-/// backend
-///     .run(move |transaction| {
-///         transaction.create(&rows)?;
-///         let mut batch = RowBatch::new([("a".into(), ColumnType::Int)]);
-///         batch.push_row(&[42.into()])?;
-///         transaction.insert(&rows, &batch, OnConflict::Fail)
-///     })
-///     .await?;
-/// let found = backend.collect(table.scan()).await?;
-/// assert_eq!(found[0].column("a")?.int(0), Some(42));
-/// # Ok::<_, butler_core::Error>(()) }).unwrap();
-/// ```
 pub struct SqliteBackend {
     place: Place,
     durability: Durability,
@@ -132,8 +111,10 @@ fn freeze(state: &mut State, readers: &Workers<Reader>) -> Result<()> {
         Ok("delete") => Ok(()),
         Ok(_) => Err(Error::new(ErrorKind::Busy, "the database cannot be frozen while others have it open")),
         Err(_) => mode.map(drop).map_err(|error| match error.kind() {
-            ErrorKind::Busy => Error::new(ErrorKind::Busy, "the database cannot be frozen while others have it open")
-                .with_source(error),
+            ErrorKind::Busy => {
+                Error::new(ErrorKind::Busy, "the database cannot be frozen while others have it open")
+                    .with_source(error)
+            }
             _ => error,
         }),
     }

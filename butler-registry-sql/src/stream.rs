@@ -12,8 +12,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use butler_core::backend::{ColumnBatch, ColumnStream};
 use butler_core::Result;
+use butler_core::backend::{ColumnBatch, ColumnStream};
 use futures::channel::oneshot;
 use futures::{StreamExt, stream};
 
@@ -54,7 +54,10 @@ pub(crate) struct Outlet {
 }
 
 /// A connection between a reading thread and whoever asked; if `eager`, the reader is not waited for.
-pub(crate) fn outlet(running: &Arc<Running>, eager: bool) -> (Outlet, impl Future<Output = Result<ColumnStream>> + use<>) {
+pub(crate) fn outlet(
+    running: &Arc<Running>,
+    eager: bool,
+) -> (Outlet, impl Future<Output = Result<ColumnStream>> + use<>) {
     let (reply, answer) = oneshot::channel();
     let outlet = Outlet {
         reply: Some(reply),

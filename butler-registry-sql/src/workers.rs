@@ -171,6 +171,7 @@ impl<C> Workers<C> {
     }
 
     /// Closes all connections, each after the job that uses it; returns whether that happened in time.
+    #[cfg_attr(not(any(feature = "sqlite", test)), expect(dead_code, reason = "only files are frozen"))]
     pub(crate) fn renew(&self, patience: Duration) -> bool {
         let mut state = lock(&self.shared.state);
         state.generation += 1;
@@ -267,7 +268,11 @@ fn work<C>(shared: &Shared<C>, first: Job<C>) {
 }
 
 /// Answers who waits for the last job, and returns the next order; none if none came for long or the pool is closed.
-fn wait<C>(held: &mut Held<'_, C>, slot: &Arc<Slot<C>>, answer: Option<Box<dyn FnOnce()>>) -> Option<Order<C>> {
+fn wait<C>(
+    held: &mut Held<'_, C>,
+    slot: &Arc<Slot<C>>,
+    answer: Option<Box<dyn FnOnce()>>,
+) -> Option<Order<C>> {
     let answer = || {
         if let Some(answer) = answer {
             answer();
@@ -334,7 +339,8 @@ mod tests {
                 (Ok(n), After::Keep)
             })
         });
-        let results: Vec<_> = block_on(futures::future::join_all(calls)).into_iter().map(Result::unwrap).collect();
+        let results: Vec<_> =
+            block_on(futures::future::join_all(calls)).into_iter().map(Result::unwrap).collect();
         assert_eq!(results, (0..20).collect::<Vec<_>>());
         assert_eq!(opened.load(Ordering::SeqCst), 2);
         assert!(workers.renew(Duration::from_secs(5)));

@@ -41,7 +41,10 @@ mod sqlite {
             };
             let directory = tempfile::tempdir().expect("there is room for a test");
             let config = SqliteConfig::file(directory.path().join("registry.sqlite3"));
-            Ok(Box::new(File { config: config.journal(journal).durability(Durability::Fast), _directory: directory }))
+            Ok(Box::new(File {
+                config: config.journal(journal).durability(Durability::Fast),
+                _directory: directory,
+            }))
         }
     }
 

@@ -1,5 +1,6 @@
 //! SQLite among processes: they take turns, and one that is killed does no harm.
 #![cfg(feature = "sqlite")]
+#![expect(clippy::unwrap_used, reason = "these are tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -142,7 +143,8 @@ fn read_what_one_may_not_write() {
     let Some((directory, expected)) = started() else { return };
     let backend = SqliteBackend::open(&config(&directory)).unwrap();
     assert!(backend.capabilities().read_only);
-    let count = || block_on(backend.collect(table().scan().count())).map(|found| found[0].columns()[0].int(0));
+    let count =
+        || block_on(backend.collect(table().scan().count())).map(|found| found[0].columns()[0].int(0));
     assert_eq!(count().unwrap(), Some(expected));
     let refused: Result<()> = block_on(backend.run(|t| t.create(&table())));
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::ReadOnly);
@@ -157,9 +159,17 @@ fn start_unprivileged(directory: &Path, expected: i64) -> bool {
     if rustix::process::geteuid().is_root() {
         // The other one may not look into the directory of builds. Copied by somebody else, so that no process
         // that another test is starting has the copy open for writing.
-        assert!(Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status().unwrap().success());
+        assert!(
+            Command::new("cp")
+                .arg(std::env::current_exe().unwrap())
+                .arg(&program)
+                .status()
+                .unwrap()
+                .success()
+        );
         let mut copy = Command::new(&program);
-        copy.args(command.get_args()).envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        copy.args(command.get_args())
+            .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         copy.stdout(Stdio::null()).uid(NOBODY).gid(NOBODY);
         command = copy;
     }

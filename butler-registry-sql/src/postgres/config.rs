@@ -43,9 +43,9 @@ impl PostgresConfig {
     pub fn from_url(url: &str) -> Result<Self> {
         let problem = |message: String| Err(Error::new(ErrorKind::Configuration, message));
         if !["postgresql://", "postgres://"].iter().any(|scheme| url.starts_with(scheme)) {
-            return problem(format!("'{}' names no PostgreSQL database", redacted(url))).map_err(|error: Error| {
-                error.with_hint("write postgresql://user@host/database?schema=name")
-            });
+            return problem(format!("'{}' names no PostgreSQL database", redacted(url))).map_err(
+                |error: Error| error.with_hint("write postgresql://user@host/database?schema=name"),
+            );
         }
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let mut schema = "public".to_owned();
@@ -139,7 +139,8 @@ fn secrets(url: &str) -> Vec<&str> {
     let user = rest.rsplit_once('@').map_or("", |(user, _)| user);
     let password = user.split_once(':').map(|(_, password)| password);
     let parameters = query.split('&').filter_map(|parameter| parameter.split_once('='));
-    let parameters = parameters.filter(|(name, _)| name.to_lowercase().contains("password")).map(|(_, value)| value);
+    let parameters =
+        parameters.filter(|(name, _)| name.to_lowercase().contains("password")).map(|(_, value)| value);
     password.into_iter().chain(parameters).filter(|secret| !secret.is_empty()).collect()
 }
 
@@ -176,11 +177,17 @@ mod tests {
 
     #[test]
     fn urls() {
-        let config = PostgresConfig::from_url("postgres://h/d?sslmode=prefer&schema=a%20b&connect_timeout=3").unwrap();
+        let config =
+            PostgresConfig::from_url("postgres://h/d?sslmode=prefer&schema=a%20b&connect_timeout=3").unwrap();
         assert_eq!(config.schema(), "a b");
-        assert_eq!(config.url, "postgres://h/d?sslmode=prefer&connect_timeout=3&fallback_application_name=butler");
+        assert_eq!(
+            config.url,
+            "postgres://h/d?sslmode=prefer&connect_timeout=3&fallback_application_name=butler"
+        );
         assert_eq!(PostgresConfig::from_url("postgresql:///d").unwrap().schema(), "public");
-        for wrong in ["sqlite:x", "postgresql://h/d?schema=", "postgresql://h/d?schema=pg_x", "host=h dbname=d"] {
+        for wrong in
+            ["sqlite:x", "postgresql://h/d?schema=", "postgresql://h/d?schema=pg_x", "host=h dbname=d"]
+        {
             assert_eq!(PostgresConfig::from_url(wrong).unwrap_err().kind(), ErrorKind::Configuration);
         }
     }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use arcstr::ArcStr;
-use butler_core::backend::{OnConflict, RowBatch, TableRef, Value};
 use butler_core::Result;
+use butler_core::backend::{OnConflict, RowBatch, TableRef, Value};
 use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
@@ -55,7 +55,12 @@ fn run(session: &mut PostgresSession, rows: &RowBatch, head: &str, tail: &str) -
 }
 
 /// Inserts rows into a table.
-pub(super) fn insert(session: &mut PostgresSession, into: &TableRef, rows: &RowBatch, on: OnConflict) -> Result<u64> {
+pub(super) fn insert(
+    session: &mut PostgresSession,
+    into: &TableRef,
+    rows: &RowBatch,
+    on: OnConflict,
+) -> Result<u64> {
     let name = session.dialect().table(&into.name);
     let last = if on == OnConflict::Replace { last_of_each_key(into, rows)? } else { None };
     let rows = last.as_ref().unwrap_or(rows);
@@ -66,7 +71,8 @@ pub(super) fn insert(session: &mut PostgresSession, into: &TableRef, rows: &RowB
             .map(|_| session.execute(Statement { sql: sql.clone(), uploads: Vec::new() }))
             .sum();
     }
-    let identity = into.identity.as_ref().and_then(|name| rows.names().iter().position(|other| other == name));
+    let identity =
+        into.identity.as_ref().and_then(|name| rows.names().iter().position(|other| other == name));
     if identity.is_some() {
         // Nobody is issued a value while the sequence is set.
         session.run(&format!("LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE"))?;

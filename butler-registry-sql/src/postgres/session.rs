@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use butler_core::backend::{
-    Column, ColumnBatch, ColumnType, OnConflict, RowBatch, Schema, SchemaColumn, Strength, TableRef, TableSpec, Value,
+    Column, ColumnBatch, ColumnType, OnConflict, RowBatch, Schema, SchemaColumn, Strength, TableRef,
+    TableSpec, Value,
 };
 use butler_core::{Error, ErrorKind, Result};
 use diesel::connection::{CacheSize, Connection, LoadConnection, SimpleConnection};
@@ -14,7 +15,7 @@ use diesel::pg::{Pg, PgConnection, PgRowByRowLoadingMode, PgValue};
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::DatabaseErrorKind;
 use diesel::row::{Field, Row};
-use diesel::sql_types::{BigInt, Binary, Bool, Double, Nullable, Text, Untyped};
+use diesel::sql_types::{BigInt, Binary, Bool, Double, Text, Untyped};
 use diesel::{ConnectionError, QueryResult};
 
 use super::config::PostgresConfig;
@@ -99,7 +100,9 @@ impl PostgresSession {
         self.facts = Facts { process: *process, follows: *follows, exclusion: *exclusion };
         if encoding.as_str() != Some("UTF8") {
             let message = format!("the database keeps text as {encoding}, and not as UTF8");
-            return Err(Error::new(ErrorKind::Unsupported, message).with_hint("create one with ENCODING 'UTF8'"));
+            return Err(
+                Error::new(ErrorKind::Unsupported, message).with_hint("create one with ENCODING 'UTF8'")
+            );
         }
         let english = ["", "C", "POSIX"];
         if language.as_str().is_some_and(|name| !english.contains(&name) && !name.starts_with("en")) {
@@ -129,7 +132,8 @@ impl PostgresSession {
     /// # Errors
     /// As the database says.
     pub(crate) fn rows(&mut self, sql: Fragment, columns: &[(&str, ColumnType)]) -> Result<Vec<Vec<Value>>> {
-        let schema = columns.iter().map(|(name, ty)| SchemaColumn { name: (*name).into(), ty: *ty }).collect();
+        let schema =
+            columns.iter().map(|(name, ty)| SchemaColumn { name: (*name).into(), ty: *ty }).collect();
         let mut rows = Vec::new();
         let statement = Statement { sql, uploads: Vec::new() };
         self.fetch(crate::sql::Query { statement, schema }, &mut |batch| {
@@ -173,7 +177,11 @@ impl PostgresSession {
     ///
     /// # Errors
     /// As the database says.
-    pub(crate) fn change<T: QueryFragment<Pg> + QueryId>(&mut self, text: &str, statement: &T) -> Result<u64> {
+    pub(crate) fn change<T: QueryFragment<Pg> + QueryId>(
+        &mut self,
+        text: &str,
+        statement: &T,
+    ) -> Result<u64> {
         self.note_text(text)?;
         let count = self.connection.execute_returning_count(statement).map_err(Failure::Postgres)?;
         Ok(count as u64)
@@ -234,7 +242,9 @@ fn read(value: &PgValue<'_>, ty: ColumnType, column: &mut Column) -> Result<()> 
     match ty {
         ColumnType::Bool => column.push_bool(bytes.first().ok_or_else(unreadable)? != &0),
         ColumnType::Int => column.push_int(i64::from_be_bytes(bytes.try_into().map_err(|_| unreadable())?)),
-        ColumnType::Float => column.push_float(f64::from_be_bytes(bytes.try_into().map_err(|_| unreadable())?)),
+        ColumnType::Float => {
+            column.push_float(f64::from_be_bytes(bytes.try_into().map_err(|_| unreadable())?));
+        }
         ColumnType::Text => column.push_text(std::str::from_utf8(bytes).map_err(|_| unreadable())?),
         ColumnType::Bytes => column.push_bytes(bytes),
     }
@@ -303,23 +313,14 @@ impl QueryFragment<Pg> for Sql {
         for (bind, text) in self.0.segments() {
             match bind {
                 None => {}
-                Some(Bind::Null(ty)) => push_null(*ty, &mut out)?,
+                #[cfg(feature = "sqlite")]
+                Some(Bind::Null) => push_value(&Value::Null, &mut out)?,
                 Some(Bind::Value(value)) => push_value(value, &mut out)?,
                 Some(Bind::Array(array)) => array.push(&mut out)?,
             }
             out.push_sql(text);
         }
         Ok(())
-    }
-}
-
-fn push_null<'b>(ty: ColumnType, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-    match ty {
-        ColumnType::Bool => out.push_bind_param::<Nullable<Bool>, _>(&None::<bool>),
-        ColumnType::Int => out.push_bind_param::<Nullable<BigInt>, _>(&None::<i64>),
-        ColumnType::Float => out.push_bind_param::<Nullable<Double>, _>(&None::<f64>),
-        ColumnType::Text => out.push_bind_param::<Nullable<Text>, _>(&None::<&'static str>),
-        ColumnType::Bytes => out.push_bind_param::<Nullable<Binary>, _>(&None::<&'static [u8]>),
     }
 }
 
@@ -347,7 +348,9 @@ impl Query for Sql {
 pub(crate) fn is_lost(error: &diesel::result::Error) -> bool {
     use diesel::result::Error::{DatabaseError, RollbackErrorOnCommit};
     match error {
-        DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _) => true,
+        DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _) => {
+            true
+        }
         RollbackErrorOnCommit { commit_error, .. } => is_lost(commit_error),
         _ => false,
     }

@@ -72,7 +72,8 @@ async fn migrations_go_up_only() {
         assert_eq!(backend.migrate(SchemaVersion(2)).await.unwrap_err().kind(), ErrorKind::SchemaVersion);
         assert_eq!(backend.migrate(SchemaVersion(0)).await.unwrap_err().kind(), ErrorKind::SchemaVersion);
     }
-    let mut expected: Vec<TableSpec> = crate::schema::static_tables().iter().map(|table| (**table).clone()).collect();
+    let mut expected: Vec<TableSpec> =
+        crate::schema::static_tables().iter().map(|table| (**table).clone()).collect();
     expected.sort_by(|a, b| a.name.cmp(&b.name));
     assert_eq!(backend.tables().await.unwrap(), expected);
 }
@@ -159,9 +160,12 @@ async fn a_closed_connection_is_replaced() {
     fill(&backend, 0..10).await;
     let kill = || {
         let name = backend.config.schema.clone();
-        sql(server, &format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%{name}%'"
-        ));
+        sql(
+            server,
+            &format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%{name}%'"
+            ),
+        );
         std::thread::sleep(Duration::from_millis(100));
     };
     kill();
@@ -182,10 +186,13 @@ async fn a_connection_lost_before_the_commit_is_no_loss() {
     let body = move |t: &mut dyn butler_core::backend::Transaction| {
         t.insert(&table(), &rows(10..11), OnConflict::Fail)?;
         if seen.fetch_add(1, Ordering::SeqCst) == 0 {
-            sql(server, &format!(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+            sql(
+                server,
+                &format!(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                  WHERE state = 'idle in transaction' AND query LIKE '%{name}%'"
-            ));
+                ),
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
         t.insert(&table(), &rows(11..12), OnConflict::Fail)
@@ -209,7 +216,8 @@ impl Proxy {
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, server) = (client.unwrap(), UnixStream::connect(&socket).unwrap());
-                let (answers, ours, cut) = (server.try_clone().unwrap(), client.try_clone().unwrap(), Arc::clone(&theirs));
+                let (answers, ours, cut) =
+                    (server.try_clone().unwrap(), client.try_clone().unwrap(), Arc::clone(&theirs));
                 std::thread::spawn(move || forward(client, server, &cut));
                 std::thread::spawn(move || drop(std::io::copy(&mut &answers, &mut &ours)));
             }
@@ -222,7 +230,8 @@ fn forward(mut client: TcpStream, mut server: UnixStream, cut: &Mutex<Option<&'s
     let mut buffer = [0; 65536];
     while let Ok(length @ 1..) = client.read(&mut buffer) {
         let mut pattern = cut.lock().unwrap();
-        if pattern.is_some_and(|pattern| buffer[..length].windows(pattern.len()).any(|part| part == pattern)) {
+        if pattern.is_some_and(|pattern| buffer[..length].windows(pattern.len()).any(|part| part == pattern))
+        {
             *pattern = None;
             client.shutdown(std::net::Shutdown::Both).unwrap();
         }
@@ -292,7 +301,10 @@ async fn a_table_made_anew_is_planned_anew() {
         assert_eq!(backend.collect(table().scan()).await.unwrap().len(), 1);
     }
     let changed = TableRef::from(
-        TableSpec::new("t", "").column("a", ColumnType::Int, "").nullable("b", ColumnType::Bytes, "").primary_key(["a"]),
+        TableSpec::new("t", "")
+            .column("a", ColumnType::Int, "")
+            .nullable("b", ColumnType::Bytes, "")
+            .primary_key(["a"]),
     );
     let name = backend.config.schema.clone();
     sql(server, &format!("ALTER TABLE {name}.t ALTER COLUMN b TYPE bytea USING NULL"));

@@ -79,7 +79,8 @@ pub(super) fn migrate(
     known: &EmbeddedMigrations,
     to: SchemaVersion,
 ) -> Result<bool> {
-    AnsiTransactionManager::begin_transaction_sql(session.connection(), "BEGIN").map_err(Failure::Postgres)?;
+    AnsiTransactionManager::begin_transaction_sql(session.connection(), "BEGIN")
+        .map_err(Failure::Postgres)?;
     let result = (|| {
         create_schema(session, &config.schema)?;
         lock_name(session, "__diesel_schema_migrations")?;
@@ -87,7 +88,9 @@ pub(super) fn migrate(
         migrations::migrate(session.connection(), known, to)
     })();
     match result {
-        Ok(()) => AnsiTransactionManager::commit_transaction(session.connection()).map_err(Failure::Postgres)?,
+        Ok(()) => {
+            AnsiTransactionManager::commit_transaction(session.connection()).map_err(Failure::Postgres)?;
+        }
         Err(error) => {
             AnsiTransactionManager::rollback_transaction(session.connection()).map_err(Failure::Postgres)?;
             return Err(error);

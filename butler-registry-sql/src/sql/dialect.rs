@@ -21,7 +21,12 @@ pub(crate) trait Dialect: Send + Sync {
     fn null(&self, ty: ColumnType) -> Fragment;
 
     /// Arithmetic whose result is of type float if one operand is, and an error if it is out of range.
-    fn arithmetic(&self, op: Arithmetic, left: (ColumnType, Fragment), right: (ColumnType, Fragment)) -> Fragment;
+    fn arithmetic(
+        &self,
+        op: Arithmetic,
+        left: (ColumnType, Fragment),
+        right: (ColumnType, Fragment),
+    ) -> Fragment;
 
     /// The number with the other sign.
     fn negate(&self, ty: ColumnType, operand: Fragment) -> Fragment;
@@ -36,7 +41,13 @@ pub(crate) trait Dialect: Send + Sync {
     fn glob(&self, value: Fragment, pattern: &GlobPattern) -> Fragment;
 
     /// Whether a value is in a list that is not empty.
-    fn membership(&self, builder: &mut Builder<'_>, value: Fragment, ty: ColumnType, list: &[Value]) -> Result<Fragment>;
+    fn membership(
+        &self,
+        builder: &mut Builder<'_>,
+        value: Fragment,
+        ty: ColumnType,
+        list: &[Value],
+    ) -> Result<Fragment>;
 
     /// What follows a key to sort by, so that NULL comes before every value.
     fn direction(&self, descending: bool, nullable: bool) -> &'static str;
@@ -48,7 +59,13 @@ pub(crate) trait Dialect: Send + Sync {
     fn values(&self, builder: &mut Builder<'_>, rows: &Arc<RowBatch>) -> Result<Block>;
 
     /// The first row by `order` of each group of rows that agree in some outputs, of which there is at least one.
-    fn first_by(&self, builder: &mut Builder<'_>, block: Block, partition: &[usize], order: Vec<Order>) -> Block;
+    fn first_by(
+        &self,
+        builder: &mut Builder<'_>,
+        block: Block,
+        partition: &[usize],
+        order: Vec<Order>,
+    ) -> Block;
 
     /// Greatest number of values bound in one statement.
     fn max_binds(&self) -> usize;

@@ -20,7 +20,8 @@ pub(crate) fn check_columns(table: &TableSpec, rows: &RowBatch) -> Result<()> {
             return Err(problem(table, format!("is given the column '{name}' twice")));
         }
         if spec.ty != column.ty() {
-            let message = format!("has a column '{name}' of type {}, which does not take {}", spec.ty, column.ty());
+            let message =
+                format!("has a column '{name}' of type {}, which does not take {}", spec.ty, column.ty());
             return Err(problem(table, message));
         }
         if !spec.nullable
@@ -40,10 +41,14 @@ pub(crate) fn check_columns(table: &TableSpec, rows: &RowBatch) -> Result<()> {
 /// `Argument` if one is missing.
 pub(crate) fn check_complete(table: &TableSpec, rows: &RowBatch) -> Result<()> {
     let missing = table.columns.iter().find(|column| {
-        !column.nullable && table.identity.as_ref() != Some(&column.name) && !rows.names().contains(&column.name)
+        !column.nullable
+            && table.identity.as_ref() != Some(&column.name)
+            && !rows.names().contains(&column.name)
     });
     match missing {
-        Some(column) => Err(problem(table, format!("needs a value of '{}', which is not given", column.name))),
+        Some(column) => {
+            Err(problem(table, format!("needs a value of '{}', which is not given", column.name)))
+        }
         None => Ok(()),
     }
 }
@@ -89,7 +94,9 @@ fn check_values(name: &ArcStr, column: &Column) -> Result<()> {
 pub(crate) fn last_of_each_key(table: &TableSpec, rows: &RowBatch) -> Result<Option<RowBatch>> {
     let position = |name: &ArcStr| rows.names().iter().position(|other| other == name);
     // Without its key, which is an identity, no row is like another.
-    let Some(key) = table.primary_key.iter().map(position).collect::<Option<Vec<usize>>>() else { return Ok(None) };
+    let Some(key) = table.primary_key.iter().map(position).collect::<Option<Vec<usize>>>() else {
+        return Ok(None);
+    };
     let mut last = HashMap::with_capacity(rows.len());
     for row in 0..rows.len() {
         let mut bytes = Vec::new();
@@ -112,7 +119,9 @@ fn push_bytes(column: &Column, row: usize, bytes: &mut Vec<u8>) {
     match column.ty() {
         ColumnType::Int => bytes.extend(column.int(row).unwrap_or_default().to_le_bytes()),
         ColumnType::Bool => bytes.push(u8::from(column.bool(row).unwrap_or_default())),
-        ColumnType::Float => bytes.extend((column.float(row).unwrap_or_default() + 0.0).to_bits().to_le_bytes()),
+        ColumnType::Float => {
+            bytes.extend((column.float(row).unwrap_or_default() + 0.0).to_bits().to_le_bytes());
+        }
         ColumnType::Text | ColumnType::Bytes => {
             let value = column.text(row).map(str::as_bytes).or_else(|| column.bytes(row)).unwrap_or_default();
             bytes.extend(value.len().to_le_bytes());
@@ -155,7 +164,8 @@ mod tests {
             }
         }
         rows.end_row();
-        let error = check_columns(&table(), &rows).and_then(|()| check_complete(&table(), &rows)).unwrap_err();
+        let error =
+            check_columns(&table(), &rows).and_then(|()| check_complete(&table(), &rows)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Argument);
         assert!(error.to_string().contains(reason), "{error}");
     }

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use butler_core::backend::{Comparison, Relation, Scalar};
 use butler_core::Result;
+use butler_core::backend::{Comparison, Relation, Scalar};
 
 use super::block::{Block, Output};
 use super::builder::{Builder, conjuncts};
@@ -21,7 +21,13 @@ struct Equalities {
 
 impl Builder<'_> {
     /// Rows of the left with a partner or, negated, without one.
-    pub(crate) fn semi(&mut self, left: &Relation, right: &Relation, on: &Scalar, negated: bool) -> Result<Block> {
+    pub(crate) fn semi(
+        &mut self,
+        left: &Relation,
+        right: &Relation,
+        on: &Scalar,
+        negated: bool,
+    ) -> Result<Block> {
         let mut block = self.filterable(left)?;
         let mut partner = self.block(right)?.unordered();
         if partner.group.is_some() || partner.slice.is_some() {
@@ -50,7 +56,12 @@ impl Builder<'_> {
     }
 
     /// The condition as equalities of one value of each side, if it is nothing else.
-    fn equalities(&mut self, parts: &[&Scalar], block: &Block, partner: &Block) -> Result<Option<Equalities>> {
+    fn equalities(
+        &mut self,
+        parts: &[&Scalar],
+        block: &Block,
+        partner: &Block,
+    ) -> Result<Option<Equalities>> {
         if parts.is_empty() || partner.from.is_empty() {
             return Ok(None);
         }
@@ -77,7 +88,8 @@ impl Builder<'_> {
         }
         found.indexed = columns.len() == found.right.len()
             && partner.table.as_ref().is_some_and(|table| {
-                let mut all: Vec<&str> = columns.iter().chain(&partner.fixed).map(|name| name.as_str()).collect();
+                let mut all: Vec<&str> =
+                    columns.iter().chain(&partner.fixed).map(|name| name.as_str()).collect();
                 all.sort_unstable();
                 all.dedup();
                 let own: Vec<&str> = columns.iter().map(|name| name.as_str()).collect();

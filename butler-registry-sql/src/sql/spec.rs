@@ -44,7 +44,8 @@ pub(crate) fn check_references(
     spec: &TableSpec,
     find: &mut dyn FnMut(&str) -> Result<Option<TableSpec>>,
 ) -> Result<()> {
-    let problem = |message: String| Error::new(ErrorKind::Argument, format!("table '{}' {message}", spec.name));
+    let problem =
+        |message: String| Error::new(ErrorKind::Argument, format!("table '{}' {message}", spec.name));
     for key in &spec.foreign_keys {
         let other = if key.table == spec.name { Some(spec.clone()) } else { find(&key.table)? };
         let Some(other) = other else {

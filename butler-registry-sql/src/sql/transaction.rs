@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arcstr::ArcStr;
 use butler_core::backend::{
-    ColumnBatch, ColumnType, Comparison, OnConflict, Relation, RowBatch, Scalar, Schema, Strength, Synced, TableRef,
-    TableSpec, Transaction, Value,
+    ColumnBatch, ColumnType, Comparison, OnConflict, Relation, RowBatch, Scalar, Schema, Strength, Synced,
+    TableRef, TableSpec, Transaction, Value,
 };
 use butler_core::{Error, ErrorKind, Result, Retry};
 
@@ -74,7 +74,8 @@ pub(crate) fn run_body<S: Session>(
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
-    let message = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let message =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Error::new(
         ErrorKind::Unexpected,
         format!("the body of a transaction panicked: {}", message.unwrap_or("without a message")),
@@ -94,7 +95,12 @@ fn copied(error: &Error) -> Error {
 }
 
 impl<S: Session> SqlTransaction<'_, S> {
-    fn call<T>(&mut self, writes: bool, table: Option<&str>, call: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    fn call<T>(
+        &mut self,
+        writes: bool,
+        table: Option<&str>,
+        call: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
         if let Some(error) = &self.failed {
             return Err(copied(error));
         }
@@ -125,7 +131,10 @@ impl<S: Session> SqlTransaction<'_, S> {
 
     fn sync_row(&mut self, into: &TableRef, row: &RowBatch) -> Result<Synced> {
         if row.len() != 1 {
-            return Err(Error::new(ErrorKind::Argument, format!("{} rows are to be synced, not one", row.len())));
+            return Err(Error::new(
+                ErrorKind::Argument,
+                format!("{} rows are to be synced, not one", row.len()),
+            ));
         }
         check_columns(into, row)?;
         check_complete(into, row)?;
@@ -165,13 +174,17 @@ impl<S: Session> SqlTransaction<'_, S> {
                     value => builder.literal(&value)?.sql,
                 });
             }
-            Ok(Fragment::sql(format!("INSERT INTO {} ({}) VALUES (", builder.dialect.table(&into.name), names(row.names())))
-                .then(Fragment::join(values, ", "))
-                .text(&format!(
-                    ") ON CONFLICT ({}) DO NOTHING RETURNING {}",
-                    names(into.natural_key()),
-                    names(into.columns.iter().map(|column| &column.name)),
-                )))
+            Ok(Fragment::sql(format!(
+                "INSERT INTO {} ({}) VALUES (",
+                builder.dialect.table(&into.name),
+                names(row.names())
+            ))
+            .then(Fragment::join(values, ", "))
+            .text(&format!(
+                ") ON CONFLICT ({}) DO NOTHING RETURNING {}",
+                names(into.natural_key()),
+                names(into.columns.iter().map(|column| &column.name)),
+            )))
         })?;
         let mut inserted = None;
         self.session.fetch(Query { statement, schema }, &mut |batch| {
@@ -188,7 +201,8 @@ impl<S: Session> SqlTransaction<'_, S> {
             let expected: Option<ColumnType> = table.get(name).map(|column| column.ty);
             let found = schema.iter().find(|column| column.name == *name).map(|column| column.ty);
             if found.is_none() || found != expected {
-                let message = format!("rows of table '{}' are found by '{name}', which the relation lacks", table.name);
+                let message =
+                    format!("rows of table '{}' are found by '{name}', which the relation lacks", table.name);
                 return Err(Error::new(ErrorKind::Argument, message));
             }
         }
@@ -199,7 +213,8 @@ impl<S: Session> SqlTransaction<'_, S> {
 /// `FROM … WHERE …` of the rows of a table whose primary key is in a relation.
 fn matching_rows(builder: &mut Builder<'_>, table: &TableRef, matching: &Relation) -> Result<Fragment> {
     let mut block = builder.select(matching, &table.primary_key)?;
-    let is_own = |(output, name): (&super::Output, &ArcStr)| output.expr.kind == ExprKind::Column(name.clone());
+    let is_own =
+        |(output, name): (&super::Output, &ArcStr)| output.expr.kind == ExprKind::Column(name.clone());
     if block.is_plain()
         && block.table.as_ref().is_some_and(|other| other.name == table.name)
         && block.outputs.iter().zip(&table.primary_key).all(is_own)
@@ -226,10 +241,15 @@ pub(crate) fn names<'a>(names: impl IntoIterator<Item = &'a ArcStr>) -> String {
 
 /// Assignments that replace a row: of all columns but the key or, for want of others, of the key to itself.
 pub(crate) fn replaced(table: &TableRef) -> String {
-    let others: Vec<&ArcStr> =
-        table.columns.iter().map(|column| &column.name).filter(|name| !table.primary_key.contains(name)).collect();
+    let others: Vec<&ArcStr> = table
+        .columns
+        .iter()
+        .map(|column| &column.name)
+        .filter(|name| !table.primary_key.contains(name))
+        .collect();
     let columns = if others.is_empty() { table.primary_key.iter().collect() } else { others };
-    let assignments: Vec<String> = columns.iter().map(|name| format!("{0} = excluded.{0}", quoted(name))).collect();
+    let assignments: Vec<String> =
+        columns.iter().map(|name| format!("{0} = excluded.{0}", quoted(name))).collect();
     assignments.join(", ")
 }
 
@@ -297,7 +317,8 @@ impl<S: Session> Transaction for SqlTransaction<'_, S> {
         let depth = self.depth + 1;
         let name = format!("part_{depth}");
         self.call(false, None, |this| this.session.run(&format!("SAVEPOINT {name}")))?;
-        let mut part = SqlTransaction { session: &mut *self.session, read_only: self.read_only, depth, failed: None };
+        let mut part =
+            SqlTransaction { session: &mut *self.session, read_only: self.read_only, depth, failed: None };
         let result = body(&mut part);
         let failed = part.failed.take();
         let lost = failed.as_ref().is_some_and(|error| error.retry() == Retry::Temporary);
@@ -305,7 +326,8 @@ impl<S: Session> Transaction for SqlTransaction<'_, S> {
             Ok(()) => self.call(false, None, |this| this.session.run(&format!("RELEASE SAVEPOINT {name}"))),
             Err(error) => {
                 // After a failure that calls for a new attempt the transaction itself may be gone.
-                let undone = self.session.run(&format!("ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"));
+                let undone =
+                    self.session.run(&format!("ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"));
                 if lost || undone.is_err() {
                     self.failed = Some(copied(&error));
                 }

@@ -20,7 +20,8 @@ use crate::sql::{Bind, Fragment, Session, check_references, conflicting, names, 
 pub(crate) const EXCLUDED: &str = "EXCLUSION constraint failed: ";
 
 /// Tables that are not the caller's.
-const OWN: &str = "m.type = 'table' AND m.name NOT GLOB 'sqlite_*' AND m.name <> '__diesel_schema_migrations'";
+const OWN: &str =
+    "m.type = 'table' AND m.name NOT GLOB 'sqlite_*' AND m.name <> '__diesel_schema_migrations'";
 
 /// The statements that create a table.
 pub(crate) fn ddl(spec: &TableSpec) -> String {
@@ -96,7 +97,8 @@ fn push_exclusion(sql: &mut String, spec: &TableSpec, rule: &Exclusion) {
         rule.equal.iter().map(|name| format!("o.{0} = NEW.{0}", quoted(name))).collect();
     overlap.push(format!("o.{} < NEW.{}", quoted(&rule.begin), quoted(&rule.end)));
     overlap.push(format!("o.{} > NEW.{}", quoted(&rule.end), quoted(&rule.begin)));
-    let same: Vec<String> = spec.primary_key.iter().map(|name| format!("o.{0} = NEW.{0}", quoted(name))).collect();
+    let same: Vec<String> =
+        spec.primary_key.iter().map(|name| format!("o.{0} = NEW.{0}", quoted(name))).collect();
     let message = columns.iter().map(|name| format!("{}.{name}", spec.name)).collect::<Vec<_>>().join(", ");
     for event in ["INSERT", "UPDATE"] {
         let name = quoted(&format!("{}:x:{}", spec.name, event.to_lowercase()));
@@ -192,8 +194,14 @@ pub(crate) fn specs(session: &mut SqliteSession, only: Option<&str>) -> Result<V
     );
     let mut specs: Vec<(TableSpec, Vec<(i64, ArcStr)>)> = Vec::new();
     for row in rows(session, columns, &[Text, Text, Text, Text, Bool, Int])? {
-        let [Value::Text(table), Value::Text(sql), Value::Text(name), Value::Text(ty), Value::Bool(not_null), Value::Int(pk)] =
-            &row[..]
+        let [
+            Value::Text(table),
+            Value::Text(sql),
+            Value::Text(name),
+            Value::Text(ty),
+            Value::Bool(not_null),
+            Value::Int(pk),
+        ] = &row[..]
         else {
             return Err(unreadable("columns"));
         };
@@ -252,7 +260,9 @@ fn read_indexes(specs: &mut [TableSpec], rows: Vec<Vec<Value>>) -> Result<()> {
             Some(("u", _)) => spec.unique.push(UniqueSpec { columns }),
             Some(("i", _)) => spec.indexes.push(IndexSpec { columns }),
             Some(("x", "")) => {
-                let (Some(end), Some(begin)) = (columns.pop(), columns.pop()) else { return Err(unreadable(&table)) };
+                let (Some(end), Some(begin)) = (columns.pop(), columns.pop()) else {
+                    return Err(unreadable(&table));
+                };
                 spec.exclusion = Some(Exclusion { equal: columns, begin, end });
             }
             // Not ours: somebody made it to speed up something.
@@ -265,8 +275,14 @@ fn read_indexes(specs: &mut [TableSpec], rows: Vec<Vec<Value>>) -> Result<()> {
 fn read_foreign_keys(specs: &mut [TableSpec], rows: Vec<Vec<Value>>) -> Result<()> {
     let mut last = None;
     for row in rows {
-        let [Value::Text(table), Value::Int(id), Value::Text(other), Value::Text(from), Value::Text(to), Value::Text(action)] =
-            &row[..]
+        let [
+            Value::Text(table),
+            Value::Int(id),
+            Value::Text(other),
+            Value::Text(from),
+            Value::Text(to),
+            Value::Text(action),
+        ] = &row[..]
         else {
             return Err(unreadable("foreign keys"));
         };
@@ -349,7 +365,10 @@ mod tests {
             .column("c", ColumnType::Bytes, "")
             .column("d", ColumnType::Float, "")
             .primary_key(["c", "d"]);
-        let identity = TableSpec::new("t_3", "").identity("id", "surrogate").column("n", ColumnType::Text, "").unique(["n"]);
+        let identity = TableSpec::new("t_3", "")
+            .identity("id", "surrogate")
+            .column("n", ColumnType::Text, "")
+            .unique(["n"]);
         for spec in [&other, &spec, &identity] {
             create(&mut session, spec).unwrap();
             create(&mut session, spec).unwrap();
@@ -370,8 +389,11 @@ mod tests {
                 OnDelete::Restrict,
             )
         };
-        create(&mut session, &TableSpec::new("u", "").column("b", ColumnType::Text, "").primary_key(["b"])).unwrap();
-        for (table, column, reason) in [("v", "a", "not there"), ("u", "c", "other columns"), ("u", "b", "another type")] {
+        create(&mut session, &TableSpec::new("u", "").column("b", ColumnType::Text, "").primary_key(["b"]))
+            .unwrap();
+        for (table, column, reason) in
+            [("v", "a", "not there"), ("u", "c", "other columns"), ("u", "b", "another type")]
+        {
             let error = create(&mut session, &spec(table, column)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Argument);
             assert!(error.to_string().contains(reason), "{error}");

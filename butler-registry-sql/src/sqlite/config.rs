@@ -38,7 +38,13 @@ pub struct SqliteConfig {
 
 impl SqliteConfig {
     fn new(path: Option<PathBuf>) -> Self {
-        Self { path, durability: Durability::default(), read_only: false, create: false, journal: Journal::Auto }
+        Self {
+            path,
+            durability: Durability::default(),
+            read_only: false,
+            create: false,
+            journal: Journal::Auto,
+        }
     }
 
     /// A database in a file, which must be there.

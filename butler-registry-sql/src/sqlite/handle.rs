@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use diesel::{Connection, ConnectionResult, SqliteConnection};
 use libsqlite3_sys::{
-    SQLITE_OK, sqlite3, sqlite3_api_routines, sqlite3_auto_extension, sqlite3_get_autocommit, sqlite3_interrupt,
+    SQLITE_OK, sqlite3, sqlite3_api_routines, sqlite3_auto_extension, sqlite3_get_autocommit,
+    sqlite3_interrupt,
 };
 
 thread_local! {

@@ -104,8 +104,13 @@ pub(crate) fn insert_rows(
 ) -> Result<u64> {
     let head = format!("INSERT INTO {table} ({columns}) VALUES ");
     let largest = CHUNK.min(MAX_BINDS / rows.columns().len().max(1)).max(1);
-    let mut statement =
-        InsertRows { head: &head, tail, columns: rows.columns().iter().map(Cells::new).collect(), begin: 0, end: 0 };
+    let mut statement = InsertRows {
+        head: &head,
+        tail,
+        columns: rows.columns().iter().map(Cells::new).collect(),
+        begin: 0,
+        end: 0,
+    };
     let mut count = 0;
     while statement.begin < rows.len() {
         let left = rows.len() - statement.begin;
@@ -118,7 +123,12 @@ pub(crate) fn insert_rows(
 }
 
 /// Inserts rows into a table.
-pub(crate) fn insert(session: &mut SqliteSession, into: &TableRef, rows: &RowBatch, on: OnConflict) -> Result<u64> {
+pub(crate) fn insert(
+    session: &mut SqliteSession,
+    into: &TableRef,
+    rows: &RowBatch,
+    on: OnConflict,
+) -> Result<u64> {
     let key = names(&into.primary_key);
     let mut tail = String::new();
     match on {
@@ -135,7 +145,9 @@ pub(crate) fn insert(session: &mut SqliteSession, into: &TableRef, rows: &RowBat
     if rows.names().is_empty() {
         // Only an identity, which may be left out.
         let head = format!("INSERT INTO main.{} DEFAULT VALUES", quoted(&into.name));
-        return (0..rows.len()).map(|_| session.execute(Statement { sql: Fragment::sql(&head), uploads: vec![] })).sum();
+        return (0..rows.len())
+            .map(|_| session.execute(Statement { sql: Fragment::sql(&head), uploads: vec![] }))
+            .sum();
     }
     insert_rows(session, &format!("main.{}", quoted(&into.name)), &names(rows.names()), rows, &tail)
 }
@@ -145,13 +157,14 @@ pub(crate) fn update_rows(session: &mut SqliteSession, table: &TableRef, rows: &
     let last = last_of_each_key(table, rows)?;
     let rows = last.as_ref().unwrap_or(rows);
     let is_key = |name: &ArcStr| table.primary_key.contains(name);
-    let mut changed: Vec<usize> = (0..rows.names().len()).filter(|index| !is_key(&rows.names()[*index])).collect();
+    let mut changed: Vec<usize> =
+        (0..rows.names().len()).filter(|index| !is_key(&rows.names()[*index])).collect();
     let keys: Vec<usize> = (0..rows.names().len()).filter(|index| is_key(&rows.names()[*index])).collect();
     if changed.is_empty() {
         changed.clone_from(&keys);
     }
     let bind = |index: usize, row: usize| match rows.columns()[index].value(row) {
-        Value::Null => Bind::Null(rows.columns()[index].ty()),
+        Value::Null => Bind::Null,
         value => Bind::Value(value),
     };
     let equal = |index: usize, row: usize| {

@@ -44,8 +44,8 @@ impl Place {
     /// `NotFound` if it is not there and not to be made, and whatever else the file system says.
     pub(crate) fn find(config: &SqliteConfig) -> Result<Self> {
         let Some(path) = &config.path else {
-            let temporary =
-                TempDir::with_prefix("butler-").map_err(|error| failure("made", &std::env::temp_dir(), error))?;
+            let temporary = TempDir::with_prefix("butler-")
+                .map_err(|error| failure("made", &std::env::temp_dir(), error))?;
             let config = SqliteConfig::file(temporary.path().join("registry.sqlite3")).create(true);
             return Ok(Self { temporary: Some(Arc::new(temporary)), ..Self::find(&config)? });
         };
@@ -100,7 +100,9 @@ impl Place {
         let mut url = String::from("file:");
         for byte in self.path.as_os_str().as_bytes() {
             match byte {
-                b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => url.push(char::from(*byte)),
+                b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => {
+                    url.push(char::from(*byte));
+                }
                 _ => {
                     let _ = write!(url, "%{byte:02x}");
                 }

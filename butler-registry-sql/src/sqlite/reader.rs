@@ -46,7 +46,10 @@ impl Reader {
     ///
     /// # Errors
     /// Those of the call, and of opening a connection.
-    pub(crate) fn run<T>(&mut self, call: &mut dyn FnMut(&mut SqliteSession) -> (Result<T>, bool)) -> Result<T> {
+    pub(crate) fn run<T>(
+        &mut self,
+        call: &mut dyn FnMut(&mut SqliteSession) -> (Result<T>, bool),
+    ) -> Result<T> {
         if self.unchanging.is_some() && self.unchanging != self.place.stamp() {
             (self.session, self.unchanging) = open(&self.place)?;
         }
@@ -135,7 +138,11 @@ pub(crate) fn explain(session: &mut SqliteSession, relation: &Relation) -> Resul
     let query = Query::new(session.dialect(), relation)?;
     let mut text = query.statement.sql.display();
     if !query.statement.uploads.is_empty() {
-        let _ = write!(text, "\n-- reads {} temporary tables; no plan without them", query.statement.uploads.len());
+        let _ = write!(
+            text,
+            "\n-- reads {} temporary tables; no plan without them",
+            query.statement.uploads.len()
+        );
         return Ok(text);
     }
     let sql = Fragment::sql("EXPLAIN QUERY PLAN ").then(query.statement.sql);

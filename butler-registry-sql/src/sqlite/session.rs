@@ -6,7 +6,9 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use butler_core::Result;
-use butler_core::backend::{ColumnBatch, ColumnType, OnConflict, RowBatch, Schema, SchemaColumn, Strength, TableRef, TableSpec, Value};
+use butler_core::backend::{
+    ColumnBatch, ColumnType, OnConflict, RowBatch, Schema, SchemaColumn, Strength, TableRef, TableSpec, Value,
+};
 use diesel::connection::{CacheSize, Connection, DefaultLoadingMode, LoadConnection, SimpleConnection};
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::row::{Field, Row};
@@ -19,7 +21,8 @@ use super::handle::{Handle, Interrupt, establish};
 use super::insert::{InsertRows, insert_rows, update_rows};
 use super::{catalog, functions};
 use crate::error::Failure;
-use crate::sql::{Bind, Dialect, Fragment, Session, Statement, Upload, quoted};
+use crate::sql::builder::Upload;
+use crate::sql::{Bind, Dialect, Fragment, Session, Statement, quoted};
 use crate::stream::{BATCH, EARLY, FIRST_BATCH};
 
 /// Statements that a connection keeps prepared; beyond, all are forgotten.
@@ -95,7 +98,8 @@ impl SqliteSession {
     /// # Errors
     /// As the database says.
     pub(crate) fn rows(&mut self, sql: Fragment, columns: &[(&str, ColumnType)]) -> Result<Vec<Vec<Value>>> {
-        let schema = columns.iter().map(|(name, ty)| SchemaColumn { name: (*name).into(), ty: *ty }).collect();
+        let schema =
+            columns.iter().map(|(name, ty)| SchemaColumn { name: (*name).into(), ty: *ty }).collect();
         let mut rows = Vec::new();
         let statement = Statement { sql, uploads: Vec::new() };
         self.fetch(crate::sql::Query { statement, schema }, &mut |batch| {
@@ -131,7 +135,11 @@ impl SqliteSession {
         Ok(values.first().and_then(Value::as_str).unwrap_or_default().to_owned())
     }
 
-    fn with_uploads<T>(&mut self, uploads: &[Upload], call: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    fn with_uploads<T>(
+        &mut self,
+        uploads: &[Upload],
+        call: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
         let mut result = Ok(());
         for upload in uploads {
             result = result.and_then(|()| self.upload(upload));
@@ -148,7 +156,8 @@ impl SqliteSession {
 
     fn upload(&mut self, upload: &Upload) -> Result<()> {
         let types = upload.rows.columns().iter().map(|column| sql_type(column.ty()));
-        let mut columns: Vec<String> = types.enumerate().map(|(index, ty)| format!("c{index} {ty}")).collect();
+        let mut columns: Vec<String> =
+            types.enumerate().map(|(index, ty)| format!("c{index} {ty}")).collect();
         if columns.is_empty() {
             columns.push("c0".into());
         }
@@ -271,7 +280,7 @@ impl QueryFragment<Sqlite> for Sql {
         for (bind, text) in self.0.segments() {
             match bind {
                 None => {}
-                Some(Bind::Null(_)) => out.push_bind_param::<Nullable<Integer>, _>(&None::<i32>)?,
+                Some(Bind::Null) => out.push_bind_param::<Nullable<Integer>, _>(&None::<i32>)?,
                 Some(Bind::Value(value)) => push_value(value, &mut out)?,
                 #[cfg(feature = "postgres")]
                 Some(Bind::Array(_)) => {

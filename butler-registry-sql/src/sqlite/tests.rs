@@ -31,7 +31,8 @@ fn rows(keys: std::ops::Range<i64>) -> RowBatch {
 
 fn file() -> (TempDir, SqliteConfig) {
     let directory = tempfile::tempdir().unwrap();
-    let config = SqliteConfig::file(directory.path().join("db.sqlite3")).create(true).durability(Durability::Fast);
+    let config =
+        SqliteConfig::file(directory.path().join("db.sqlite3")).create(true).durability(Durability::Fast);
     (directory, config)
 }
 
@@ -75,7 +76,8 @@ async fn opening_touches_nothing() {
     let backend = SqliteBackend::open(&config).unwrap();
     assert!(began.elapsed() < Duration::from_millis(20));
     assert!(backend.tables().await.unwrap().is_empty());
-    let names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let names: Vec<_> =
+        std::fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names, ["db.sqlite3"]);
     let missing = SqliteConfig::file(directory.path().join("other"));
     assert_eq!(SqliteBackend::open(&missing).unwrap_err().kind(), ErrorKind::NotFound);
@@ -90,7 +92,9 @@ async fn what_waits_is_committed_together_and_fails_alone() {
         let backend = Arc::clone(&backend);
         // Every tenth one is there already.
         let key = if key % 10 == 0 { 0 } else { key };
-        tokio::spawn(async move { backend.run(move |t| t.insert(&table(), &rows(key..key + 1), OnConflict::Fail)).await })
+        tokio::spawn(async move {
+            backend.run(move |t| t.insert(&table(), &rows(key..key + 1), OnConflict::Fail)).await
+        })
     };
     let mut failed = 0;
     for task in (0..200).map(insert).collect::<Vec<_>>() {
@@ -162,7 +166,8 @@ async fn streams_are_snapshots_and_hold_nobody_up() {
         for stream in streams.drain(1..) {
             drop(stream);
         }
-        let rest: usize = streams.pop().unwrap().map(|batch| batch.unwrap().len()).collect::<Vec<_>>().await.iter().sum();
+        let rest: usize =
+            streams.pop().unwrap().map(|batch| batch.unwrap().len()).collect::<Vec<_>>().await.iter().sum();
         assert_eq!(rest, 50_000 - 1024);
         assert_eq!(count(&backend).await, 0);
         if config.path().is_some() {
@@ -255,7 +260,8 @@ async fn migrations_go_up_only() {
         let error = backend.migrate(SchemaVersion(0)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::SchemaVersion);
     }
-    let mut expected: Vec<TableSpec> = crate::schema::static_tables().iter().map(|table| (**table).clone()).collect();
+    let mut expected: Vec<TableSpec> =
+        crate::schema::static_tables().iter().map(|table| (**table).clone()).collect();
     expected.sort_by(|a, b| a.name.cmp(&b.name));
     assert_eq!(backend.tables().await.unwrap(), expected);
 }

@@ -98,7 +98,8 @@ impl Writer {
             None => job,
         };
         let (sender, receiver) = channel();
-        let state = State { place: self.place.clone(), queue: None, session: None, synchronous: None, marked: false };
+        let state =
+            State { place: self.place.clone(), queue: None, session: None, synchronous: None, marked: false };
         let spawned = std::thread::Builder::new().name("butler-sqlite-write".into());
         spawned.spawn(move || serve(state, &receiver)).map_err(Failure::Thread)?;
         sender.send(job).map_err(|_| gone())?;
@@ -219,7 +220,12 @@ impl State {
     }
 
     /// Runs a transaction, and others that wait; returns a job that must come after them.
-    fn group(&mut self, first: Request, jobs: &Receiver<Job>, later: &mut Vec<(Instant, Request)>) -> Option<Job> {
+    fn group(
+        &mut self,
+        first: Request,
+        jobs: &Receiver<Job>,
+        later: &mut Vec<(Instant, Request)>,
+    ) -> Option<Job> {
         let mut done: Vec<Done> = Vec::new();
         let mut waiting = Some(first);
         let mut next = None;
@@ -278,7 +284,9 @@ impl State {
             }
             if done.len() < GROUP && Instant::now() < end {
                 match jobs.try_recv() {
-                    Ok(Job::Transaction(request)) if request.durability <= durability => *waiting = Some(request),
+                    Ok(Job::Transaction(request)) if request.durability <= durability => {
+                        *waiting = Some(request);
+                    }
                     Ok(job) => *next = Some(job),
                     Err(_) => {}
                 }
@@ -393,7 +401,8 @@ fn open(place: &Place) -> Result<SqliteSession> {
         }
         0 => {}
         other => {
-            let message = format!("'{}' belongs to another application, number {other:#x}", place.path.display());
+            let message =
+                format!("'{}' belongs to another application, number {other:#x}", place.path.display());
             return Err(Error::new(ErrorKind::Corrupt, message));
         }
     }
