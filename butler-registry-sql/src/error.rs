@@ -307,3 +307,129 @@ fn file_kind(error: &std::io::Error) -> ErrorKind {
         _ => ErrorKind::Connection,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Said(&'static str);
+
+    impl DatabaseErrorInformation for Said {
+        fn message(&self) -> &str {
+            self.0
+        }
+
+        fn details(&self) -> Option<&str> {
+            Some("Key (a)=(1) already exists.")
+        }
+
+        fn hint(&self) -> Option<&str> {
+            Some("Try another.")
+        }
+
+        fn table_name(&self) -> Option<&str> {
+            None
+        }
+
+        fn column_name(&self) -> Option<&str> {
+            None
+        }
+
+        fn constraint_name(&self) -> Option<&str> {
+            None
+        }
+
+        fn statement_position(&self) -> Option<i32> {
+            None
+        }
+    }
+
+    fn said(kind: DatabaseErrorKind, message: &'static str) -> DieselError {
+        DieselError::DatabaseError(kind, Box::new(Said(message)))
+    }
+
+    #[test]
+    fn violated_rules_have_kinds() {
+        let kinds = [
+            (DatabaseErrorKind::UniqueViolation, ErrorKind::ConflictingDefinition),
+            (DatabaseErrorKind::ExclusionViolation, ErrorKind::ConflictingDefinition),
+            (DatabaseErrorKind::ForeignKeyViolation, ErrorKind::OrphanedRecord),
+            (DatabaseErrorKind::RestrictViolation, ErrorKind::OrphanedRecord),
+            (DatabaseErrorKind::NotNullViolation, ErrorKind::Argument),
+            (DatabaseErrorKind::CheckViolation, ErrorKind::Argument),
+            (DatabaseErrorKind::ReadOnlyTransaction, ErrorKind::ReadOnly),
+            (DatabaseErrorKind::SerializationFailure, ErrorKind::Busy),
+            (DatabaseErrorKind::ClosedConnection, ErrorKind::Connection),
+        ];
+        for (said_kind, kind) in kinds {
+            let error = database(said(said_kind, "something"), |_| (ErrorKind::Unexpected, Retry::Permanent));
+            assert_eq!(error.kind(), kind);
+            let passing = matches!(kind, ErrorKind::Busy | ErrorKind::Connection);
+            assert_eq!(error.retry() == Retry::Temporary, passing, "{kind}");
+            assert_eq!(error.hint(), Some("Try another"));
+            assert!(format!("{error:#}").contains("Key (a)=(1)"), "{error:#}");
+        }
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn what_sqlite_says_has_kinds() {
+        let kinds = [
+            ("database is locked", ErrorKind::Busy),
+            ("database table is locked: t", ErrorKind::Busy),
+            ("database or disk is full", ErrorKind::Exhausted),
+            ("attempt to write a readonly database", ErrorKind::ReadOnly),
+            ("file is not a database", ErrorKind::Corrupt),
+            ("database disk image is malformed", ErrorKind::Corrupt),
+            ("interrupted", ErrorKind::Interrupted),
+            ("no such table: main.t", ErrorKind::NotFound),
+            ("no such column: t0.a", ErrorKind::SchemaVersion),
+            ("cannot store TEXT value in INTEGER column t.a", ErrorKind::Argument),
+            ("out of range: 1 Add 2", ErrorKind::Argument),
+            ("EXCLUSION constraint failed: t.a", ErrorKind::ConflictingDefinition),
+            ("unable to open database file", ErrorKind::Connection),
+            ("disk I/O error", ErrorKind::Connection),
+            ("too many SQL variables", ErrorKind::Unsupported),
+            ("something else", ErrorKind::Unexpected),
+        ];
+        for (message, kind) in kinds {
+            let error = Error::from(Failure::Sqlite(said(DatabaseErrorKind::Unknown, message)));
+            assert_eq!(error.kind(), kind, "{message}");
+            assert_eq!(error.retry() == Retry::Temporary, kind == ErrorKind::Busy);
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn what_postgres_says_has_kinds() {
+        let kinds = [
+            ("bigint out of range", ErrorKind::Argument),
+            ("value out of range: underflow", ErrorKind::Argument),
+            ("deadlock detected", ErrorKind::Busy),
+            ("canceling statement due to user request", ErrorKind::Interrupted),
+            ("canceling statement due to statement timeout", ErrorKind::Timeout),
+            ("terminating connection due to administrator command", ErrorKind::Connection),
+            ("server closed the connection unexpectedly", ErrorKind::Connection),
+            ("relation \"s.t\" does not exist", ErrorKind::NotFound),
+            ("column t0.a does not exist", ErrorKind::SchemaVersion),
+            ("permission denied for table t", ErrorKind::Permission),
+            ("could not extend file \"base/1/2\": No space left on device", ErrorKind::Exhausted),
+            ("something else", ErrorKind::Unexpected),
+        ];
+        for (message, kind) in kinds {
+            let error = Error::from(Failure::Postgres(said(DatabaseErrorKind::Unknown, message)));
+            assert_eq!(error.kind(), kind, "{message}");
+            let passing = matches!(kind, ErrorKind::Busy | ErrorKind::Connection);
+            assert_eq!(error.retry() == Retry::Temporary, passing, "{message}");
+        }
+        let kinds = [
+            ("FATAL:  password authentication failed for user \"me\"", ErrorKind::Permission),
+            ("FATAL:  database \"d\" does not exist", ErrorKind::NotFound),
+            ("FATAL:  sorry, too many clients already", ErrorKind::Busy),
+            ("could not translate host name \"h\" to address", ErrorKind::Connection),
+        ];
+        for (message, kind) in kinds {
+            assert_eq!(Error::from(Failure::Connect(message.into())).kind(), kind, "{message}");
+        }
+    }
+}

@@ -162,7 +162,7 @@ impl SqliteSession {
             columns.push("c0".into());
         }
         let name = format!("temp.{}", quoted(&upload.table));
-        self.run(&format!("CREATE TABLE {name} ({})", columns.join(", ")))?;
+        self.run(&format!("DROP TABLE IF EXISTS {name}; CREATE TABLE {name} ({})", columns.join(", ")))?;
         let names: Vec<String> = (0..columns.len()).map(|index| format!("c{index}")).collect();
         insert_rows(self, &name, &names.join(", "), &upload.rows, "").map(drop)
     }

@@ -135,9 +135,10 @@ impl Writer {
 
 /// What the thread owns.
 pub(crate) struct State {
-    place: Place,
-    queue: Option<Queue>,
+    // Closed before the place of a temporary database goes.
     session: Option<SqliteSession>,
+    queue: Option<Queue>,
+    place: Place,
     synchronous: Option<Durability>,
     /// Whether something was read after something was written.
     marked: bool,
@@ -241,7 +242,10 @@ impl State {
         for (mut request, result) in done {
             match result {
                 Err(error) if error.retry() == Retry::Temporary => match request.attempts.next() {
-                    Some(pause) => later.push((Instant::now() + pause, request)),
+                    Some(pause) => {
+                        tracing::debug!(%error, ?pause, "a transaction is tried again");
+                        later.push((Instant::now() + pause, request));
+                    }
                     None => request.answer(Err(error.with_retry(Retry::Exhausted))),
                 },
                 result => request.answer(result),
