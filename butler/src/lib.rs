@@ -1,1 +1,3 @@
 //! The Data Butler.
+
+pub mod exchange;
