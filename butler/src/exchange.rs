@@ -9,6 +9,7 @@ mod events;
 mod facts;
 mod file;
 mod header;
+mod import;
 mod item;
 mod migrate;
 mod node;
@@ -19,5 +20,6 @@ mod source;
 
 pub use file::{Contents, Counts, ExportFile, Known};
 pub use header::{FormatVersion, Header};
+pub use import::{ImportOptions, ImportReport, Observer, Progress, Stage, Tally, import};
 pub use item::{ExportedCollection, ExportedDatasets, ExportedFile, ExportedTags, ExportedValidity, Item};
 pub use pass::Part;

@@ -2,7 +2,7 @@
 
 use arcstr::ArcStr;
 use butler_core::{
-    CollectionType, DatasetType, DimensionElement, DimensionUniverse, ErrorKind, Result, check_collection_name,
+    CollectionType, DatasetType, DimensionElement, DimensionUniverse, ErrorKind, check_collection_name,
 };
 
 use super::item::ExportedCollection;

@@ -47,6 +47,11 @@ pub(super) struct Mention {
 }
 
 impl Facts {
+    /// Nothing but what the file says of itself.
+    pub(super) fn of(header: Option<Header>) -> Self {
+        Self { header, ..Self::default() }
+    }
+
     /// Whether something could not be read when it came.
     pub(super) fn has_loose_ends(&self) -> bool {
         !self.late.is_empty() || self.header != self.assumed || self.instruments_late

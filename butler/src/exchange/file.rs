@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arcstr::ArcStr;
 use butler_core::{DatasetType, DimensionUniverse, Result};
@@ -13,6 +13,9 @@ use super::item::{BATCH, ExportedCollection, Item};
 use super::facts::{Facts, Mention};
 use super::pass::{Part, Pass, Plan, Sink, read_header};
 use super::source::Source;
+
+/// Looks at an item, and the number of bytes that were read so far.
+pub(super) type Look<'a> = &'a mut dyn FnMut(&Item, u64) -> Result<()>;
 
 /// What a repository knows before a file is read.
 #[derive(Clone, Debug)]
@@ -195,6 +198,8 @@ impl Contents {
 #[derive(Debug)]
 pub struct ExportFile {
     source: Source,
+    /// Directory that it is in, if it is a local file.
+    directory: Option<PathBuf>,
 }
 
 impl ExportFile {
@@ -203,7 +208,9 @@ impl ExportFile {
     /// # Errors
     /// `NotFound`, `Permission`; `Argument` for a directory.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self { source: Source::open(path.as_ref())? })
+        let path = path.as_ref();
+        let directory = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned));
+        Ok(Self { source: Source::open(path)?, directory })
     }
 
     /// Takes all that a reader gives: into memory if it is little, else into a
@@ -212,13 +219,19 @@ impl ExportFile {
     /// # Errors
     /// Those of the reader; `Exhausted` if there is no room for it.
     pub fn from_reader(name: impl Into<String>, reader: impl Read) -> Result<Self> {
-        Ok(Self { source: Source::copy(name.into(), reader)? })
+        Ok(Self { source: Source::copy(name.into(), reader)?, directory: None })
     }
 
     /// Name, for messages.
     #[must_use]
     pub fn name(&self) -> &str {
         self.source.name()
+    }
+
+    /// Directory that it is in, if it is a local file.
+    #[must_use]
+    pub fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
     }
 
     /// Number of bytes.
@@ -235,28 +248,41 @@ impl ExportFile {
     /// for records and data IDs, `MissingDatasetType`, `ConflictingDefinition`, `CollectionType`,
     /// `Exhausted` for values that are too long.
     pub fn check(&mut self, known: &Known) -> Result<Contents> {
+        self.inspect(known, &mut |_, _| Ok(()))
+    }
+
+    /// As [`check`](Self::check), with a look at each item, which may be taken several times,
+    /// and the number of bytes that were read so far.
+    pub(super) fn inspect(&mut self, known: &Known, look: Look<'_>) -> Result<Contents> {
         let mut facts = Facts::default();
-        let mut learnt = self.examine(known, &mut facts, true);
+        let mut learnt = self.examine(known, &mut facts, true, look);
         if learnt.is_err() && facts.header.is_none() {
             // It may have failed because the header comes after the data.
             let header = read_header(&mut self.source).ok();
             if header.is_some() && header != facts.assumed {
-                facts = Facts { header, ..Facts::default() };
-                learnt = self.examine(known, &mut facts, true);
+                facts = Facts::of(header);
+                learnt = self.examine(known, &mut facts, true, look);
             }
         }
         let mut tally = learnt?;
         if facts.has_loose_ends() {
-            tally = self.examine(known, &mut facts, false)?;
+            tally = self.examine(known, &mut facts, false, look)?;
         }
         let header = facts.header.clone().unwrap_or_default();
         Ok(Contents { facts, header, counts: tally.counts, items: tally.items })
     }
 
-    fn examine(&mut self, known: &Known, facts: &mut Facts, learning: bool) -> Result<Tally> {
+    fn examine(
+        &mut self,
+        known: &Known,
+        facts: &mut Facts,
+        learning: bool,
+        look: Look<'_>,
+    ) -> Result<Tally> {
         let plan = Plan { known, part: Part::All, learning };
         let mut tally = Tally { items: Some(Vec::new()), ..Tally::default() };
-        let mut sink = |item, _| {
+        let mut sink = |item, bytes| {
+            look(&item, bytes)?;
             tally.add(item);
             Ok(())
         };

@@ -11,7 +11,7 @@ use butler_core::{
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::header::Header;
-use super::node::{At, Entry, Flaw, Found, Map, Node, Tag, Value, at};
+use super::node::{At, Entry, Flaw, Found, Node, Tag, Value, at};
 
 const NANOS: i64 = 1_000_000_000;
 
@@ -183,12 +183,13 @@ impl Migration {
     fn add_day(&mut self, place: At, entries: &mut Vec<Entry>) -> Found<()> {
         let instrument: ArcStr = required(place, entries, "instrument")?.text()?.into();
         let node = required(place, entries, "datetime_begin")?;
-        let begin = node.instant()?.ok_or_else(|| missing(node.at, "datetime_begin"))?;
+        let begin_at = node.at;
+        let begin = node.instant()?.ok_or_else(|| missing(begin_at, "datetime_begin"))?;
         let offset = self.offset(&instrument, begin).unwrap_or_default();
         let evening = begin.checked_add_nanoseconds(-offset * NANOS).unwrap_or(begin);
         let text: String = evening.to_iso_tai().chars().take(10).filter(char::is_ascii_digit).collect();
         take(entries, "day_obs");
-        let value = Node { at: node.at, tag: Tag::None, value: Value::Scalar { text, plain: true } };
+        let value = Node { at: begin_at, tag: Tag::None, value: Value::Scalar { text, plain: true } };
         entries.push(Entry { key: "day_obs".to_owned(), at: place, value });
         Ok(())
     }

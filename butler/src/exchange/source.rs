@@ -157,7 +157,7 @@ impl Chars<'_> {
     fn refill(&mut self) -> bool {
         loop {
             let before = self.bytes.len();
-            let read = self.input.by_ref().take(CHUNK as u64).read_to_end(&mut self.bytes);
+            let read = (&mut *self.input).take(CHUNK as u64).read_to_end(&mut self.bytes);
             match read {
                 Err(error) => {
                     self.progress.fail(Failure::Io(error));
