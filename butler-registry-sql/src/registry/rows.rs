@@ -78,13 +78,13 @@ pub(crate) fn batch<'a>(columns: impl IntoIterator<Item = (&'a ArcStr, ColumnTyp
     RowBatch::new(columns.into_iter().map(|(name, ty)| (name.clone(), ty)))
 }
 
-/// One row of named values, types taken from the values.
+/// One row of named values; the types are those of the values, of a null one text.
 pub(crate) fn row(values: impl IntoIterator<Item = (&'static str, Value)>) -> Result<RowBatch> {
     let (names, values): (Vec<_>, Vec<Value>) = values.into_iter().unzip();
     let columns = names
         .into_iter()
         .zip(&values)
-        .map(|(name, value)| (ArcStr::from(name), value.ty().unwrap_or(ColumnType::Int)));
+        .map(|(name, value)| (ArcStr::from(name), value.ty().unwrap_or(ColumnType::Text)));
     let mut batch = RowBatch::new(columns);
     batch.push_row(&values)?;
     Ok(batch)

@@ -8,6 +8,7 @@ mod config;
 mod create;
 mod datasets;
 mod files;
+mod import;
 mod object;
 mod query;
 mod records;
@@ -42,6 +43,8 @@ macro_rules! verbs {
 verbs! {
     /// Create a repository
     Create(create::Create),
+    /// Import dimension records, datasets and collections from an export
+    Import(import::Import),
     /// Register a dataset type
     RegisterDatasetType(register::RegisterDatasetType),
     /// Remove dataset types that no dataset has
