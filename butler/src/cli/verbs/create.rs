@@ -15,7 +15,7 @@ pub(crate) struct Create {
     /// Database of the registry, such as postgresql://host/database?schema=name [an SQLite file in REPO]
     #[arg(long, value_name = "URL")]
     registry: Option<String>,
-    /// Root of the datastore [the directory `datastore` in REPO]
+    /// Root of the datastore [REPO]
     #[arg(long, value_name = "URL")]
     datastore: Option<String>,
     /// Configuration to begin with, weakest first

@@ -199,7 +199,10 @@ impl FindDataset {
         let butler = context.read(&self.repository.repo).await?;
         let lookup = self.target.lookup(&butler, None).await?;
         match butler.find(lookup).await? {
-            Some(dataset) => show(self.output.format, &dataset, "found"),
+            Some(dataset) => {
+                let expanded = butler.expand(vec![dataset]).await?;
+                expanded.iter().try_for_each(|dataset| show(self.output.format, dataset, "found"))
+            }
             None => output::one(self.output.format, &Structured::Null, "There is no such dataset."),
         }
     }

@@ -24,12 +24,22 @@ impl Joined {
         patterns(&self.datasets)
     }
 
-    fn on<R: QueryRow>(&self, butler: &Butler, query: QueryBuilder<R>) -> QueryBuilder<R> {
+    /// Joins the types of which there may be datasets; nothing if there are none of any.
+    async fn on<R: QueryRow>(&self, butler: &Butler, query: QueryBuilder<R>) -> Result<Option<QueryBuilder<R>>> {
         let types = self.types();
         if types.is_empty() {
-            return query;
+            return Ok(Some(query));
         }
-        query.join_datasets(types, Some(collections(butler, &self.collections)))
+        let patterns = collections(butler, &self.collections);
+        let (names, catalog) = butler.collections(&patterns, true).await?;
+        let summary = catalog.summary(&catalog.flatten(&names)?);
+        let types = butler.dataset_types(&types).await?;
+        let mut there = types.iter().filter(|known| summary.dataset_types.contains(known.name())).peekable();
+        if there.peek().is_none() {
+            return Ok(None);
+        }
+        let there: NamePatterns = there.map(|known| known.name().clone()).collect();
+        Ok(Some(query.join_datasets(there, Some(patterns))))
     }
 }
 
@@ -63,8 +73,10 @@ impl QueryDataIds {
         if group.is_empty() {
             return listing.finish("Result has one logical row but no columns because no dimensions were requested.");
         }
-        let query = self.joined.on(&butler, butler.query_data_ids(group.names()));
-        list(context, &self.selection, query, &mut listing, |listing, row| listing.push(&DataIdRow(row))).await?;
+        let query = self.joined.on(&butler, butler.query_data_ids(group.names())).await?;
+        if let Some(query) = query {
+            list(context, &self.selection, query, &mut listing, |listing, row| listing.push(&DataIdRow(row))).await?;
+        }
         listing.finish("No results. Try --help for more information.")
     }
 }
@@ -89,8 +101,10 @@ impl QueryDimensionRecords {
         let butler = context.read(&self.repository.repo).await?;
         let element = butler.universe().element(&self.element)?;
         let mut listing = Listing::new(self.output.format, record_columns(element));
-        let query = self.joined.on(&butler, butler.query_records(self.element.as_str()));
-        list(context, &self.selection, query, &mut listing, |listing, row| listing.push(&RecordRow(row))).await?;
+        let query = self.joined.on(&butler, butler.query_records(self.element.as_str())).await?;
+        if let Some(query) = query {
+            list(context, &self.selection, query, &mut listing, |listing, row| listing.push(&RecordRow(row))).await?;
+        }
         listing.finish("No results. Try --help for more information.")
     }
 }
