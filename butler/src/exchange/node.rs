@@ -103,12 +103,15 @@ impl Tag {
             ("tag:yaml.org,2002:", name) => {
                 CORE.into_iter().find(|core| *core == name).map_or_else(other, Self::Core)
             }
-            ("!", "uuid") => Self::Uuid,
-            ("!", "butler_time/tai/iso") => Self::Time,
-            ("!", "lsst.daf.butler.Timespan") => Self::Timespan,
-            ("", name) => match name.strip_prefix("lsst.sphgeom.") {
-                Some(class) if REGIONS.contains(&class) => Self::Region,
-                _ => other(),
+            // Tags of Python's classes come with and without an exclamation mark of their own.
+            ("!" | "", name) => match name.strip_prefix('!').unwrap_or(name) {
+                "uuid" => Self::Uuid,
+                "butler_time/tai/iso" => Self::Time,
+                "lsst.daf.butler.Timespan" => Self::Timespan,
+                name => match name.strip_prefix("lsst.sphgeom.") {
+                    Some(class) if REGIONS.contains(&class) => Self::Region,
+                    _ => other(),
+                },
             },
             _ => other(),
         }
