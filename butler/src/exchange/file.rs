@@ -8,9 +8,9 @@ use arcstr::ArcStr;
 use butler_core::{DatasetType, DimensionUniverse, Result};
 use rustc_hash::FxHashMap;
 
+use super::facts::{Facts, Mention};
 use super::header::Header;
 use super::item::{BATCH, ExportedCollection, Item};
-use super::facts::{Facts, Mention};
 use super::pass::{Part, Pass, Plan, Sink, read_header};
 use super::source::Source;
 
@@ -272,13 +272,7 @@ impl ExportFile {
         Ok(Contents { facts, header, counts: tally.counts, items: tally.items })
     }
 
-    fn examine(
-        &mut self,
-        known: &Known,
-        facts: &mut Facts,
-        learning: bool,
-        look: Look<'_>,
-    ) -> Result<Tally> {
+    fn examine(&mut self, known: &Known, facts: &mut Facts, learning: bool, look: Look<'_>) -> Result<Tally> {
         let plan = Plan { known, part: Part::All, learning };
         let mut tally = Tally { items: Some(Vec::new()), ..Tally::default() };
         let mut sink = |item, bytes| {

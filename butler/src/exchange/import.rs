@@ -127,13 +127,11 @@ async fn known(butler: &Butler) -> Result<Known> {
     let types = butler.registry().dataset_types(DatasetTypeQuery::default()).await?;
     let instruments = butler.query_records("instrument").collect().await?;
     let known = Known::new(butler.universe()).with_dataset_types(types);
-    Ok(instruments.iter().fold(known, |known, record| {
-        match (record.get("name"), record.get("class_name")) {
-            (Some(FieldValue::Text(name)), Some(FieldValue::Text(class))) => {
-                known.with_instrument(name.clone(), class.clone())
-            }
-            _ => known,
+    Ok(instruments.iter().fold(known, |known, record| match (record.get("name"), record.get("class_name")) {
+        (Some(FieldValue::Text(name)), Some(FieldValue::Text(class))) => {
+            known.with_instrument(name.clone(), class.clone())
         }
+        _ => known,
     }))
 }
 
@@ -162,7 +160,10 @@ async fn check_collections(butler: &Butler, contents: &Contents, name: &str) -> 
             (Some(info), Some(ty)) if info.ty != ty => Flaw::new(
                 mention.at,
                 ErrorKind::CollectionType,
-                format!("collection '{collection}' is used as {ty} here, but it is registered as {}", info.ty),
+                format!(
+                    "collection '{collection}' is used as {ty} here, but it is registered as {}",
+                    info.ty
+                ),
             ),
             _ => continue,
         };

@@ -14,11 +14,16 @@ pub(super) enum Subject {
     Chain,
     DatasetType,
     /// Records, of which some were repeated in the file.
-    Records { element: DimensionElement, repeated: u64 },
+    Records {
+        element: DimensionElement,
+        repeated: u64,
+    },
     Datasets,
     Tags,
     /// Validity, which some datasets have already.
-    Validity { existing: u64 },
+    Validity {
+        existing: u64,
+    },
 }
 
 /// A change, and what it is about.
@@ -59,7 +64,8 @@ pub(super) fn merged<'a>(sets: impl IntoIterator<Item = &'a RecordSet>) -> Resul
     let mut planned: FxHashMap<DimensionElement, (Vec<_>, u64)> = FxHashMap::default();
     let mut seen = FxHashMap::default();
     for set in sets {
-        let (records, repeated) = planned.entry(set.element).or_insert_with(|| (Vec::with_capacity(set.records.len()), 0));
+        let (records, repeated) =
+            planned.entry(set.element).or_insert_with(|| (Vec::with_capacity(set.records.len()), 0));
         for record in &set.records {
             match seen.insert((set.element, record.required_values()), record) {
                 None => records.push(record.clone()),
@@ -96,7 +102,10 @@ pub(super) fn merged<'a>(sets: impl IntoIterator<Item = &'a RecordSet>) -> Resul
 ///
 /// # Errors
 /// `Unexpected` if the clock cannot be read.
-pub(super) fn insertion(datasets: &ExportedDatasets, wanted: impl Fn(&ExportedFile) -> bool) -> Result<Planned> {
+pub(super) fn insertion(
+    datasets: &ExportedDatasets,
+    wanted: impl Fn(&ExportedFile) -> bool,
+) -> Result<Planned> {
     let files = datasets.files.iter().filter(|file| wanted(file));
     let (ids, data_ids) = files
         .flat_map(|file| &file.datasets)
