@@ -1,5 +1,6 @@
 //! Imports of small exports into repositories with an SQLite registry and local files.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 #![cfg(all(feature = "registry-sqlite", feature = "datastore-fs"))]
 
 use std::path::Path;

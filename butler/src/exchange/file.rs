@@ -158,8 +158,7 @@ impl Contents {
 
     /// Collections that are not in the file, but which it refers to: with the type that they must have.
     pub(super) fn foreign_collections(&self) -> impl Iterator<Item = (&ArcStr, &Mention)> {
-        let foreign = self.facts.mentions.iter().filter(|(name, _)| self.facts.collection(name).is_none());
-        foreign.map(|(name, mention)| (name, mention))
+        self.facts.mentions.iter().filter(|(name, _)| self.facts.collection(name).is_none())
     }
 }
 

@@ -6,6 +6,7 @@ mod plan;
 mod reader;
 mod report;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,7 +14,6 @@ use arcstr::ArcStr;
 use butler_core::datastore::TransferMode;
 use butler_core::registry::{CollectionQuery, DatasetTypeQuery, Operation, RegistryBatch};
 use butler_core::{Butler, DimensionElement, ErrorKind, FieldValue, IngestFile, IngestOptions, Result};
-use rustc_hash::FxHashSet;
 
 use self::associate::Associations;
 use self::files::Directory;
@@ -135,7 +135,7 @@ async fn known(butler: &Butler) -> Result<Known> {
     }))
 }
 
-fn skipped(butler: &Butler, options: &ImportOptions) -> Result<FxHashSet<DimensionElement>> {
+fn skipped(butler: &Butler, options: &ImportOptions) -> Result<BTreeSet<DimensionElement>> {
     options.skip_dimensions.iter().map(|name| butler.universe().element(name)).collect()
 }
 
@@ -177,7 +177,7 @@ struct Import<'a> {
     butler: &'a Butler,
     options: ImportOptions,
     directory: Directory,
-    skipped: FxHashSet<DimensionElement>,
+    skipped: BTreeSet<DimensionElement>,
     report: ImportReport,
 }
 

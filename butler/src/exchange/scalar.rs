@@ -165,7 +165,7 @@ fn sexagesimal_float(whole: &str, fraction: &str) -> Option<f64> {
 }
 
 /// Reads digits from the front of a text.
-fn digits<'a>(text: &'a str, min: usize, max: usize) -> Option<(u32, &'a str)> {
+fn digits(text: &str, min: usize, max: usize) -> Option<(u32, &str)> {
     let count = text.bytes().take(max).take_while(u8::is_ascii_digit).count();
     (count >= min).then_some(())?;
     Some((text[..count].parse().ok()?, &text[count..]))
