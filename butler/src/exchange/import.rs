@@ -19,7 +19,7 @@ use self::associate::Associations;
 use self::files::Directory;
 use self::plan::{Planned, definitions, insertion, merged};
 use super::file::{Contents, ExportFile, Known};
-use super::item::{ExportedDatasets, Item};
+use super::item::{BATCH, ExportedDatasets, Item};
 use super::node::Flaw;
 
 pub use self::report::{ImportReport, Tally};
@@ -172,6 +172,15 @@ async fn check_collections(butler: &Butler, contents: &Contents, name: &str) -> 
     Ok(())
 }
 
+/// Changes that wait for others, to share a transaction with them.
+#[derive(Default)]
+struct Waiting {
+    planned: Vec<Planned>,
+    rows: usize,
+    /// Whether they associate datasets, which must be registered by then.
+    are_associations: bool,
+}
+
 /// An import on its way.
 struct Import<'a> {
     butler: &'a Butler,
@@ -220,22 +229,31 @@ impl Import<'_> {
         let contents = Arc::new(contents);
         let mut items = reader::Items::start(file, contents, known, self.options.observer.clone())?;
         let mut associations = Associations::default();
+        let mut waiting = Waiting::default();
         while let Some(item) = items.next().await? {
+            let is_association = matches!(item, Item::Tags(_) | Item::Validity(_));
+            if waiting.rows + item.rows() > BATCH || is_association != waiting.are_associations {
+                self.apply(std::mem::take(&mut waiting).planned).await?;
+                associations.forget_datasets();
+            }
+            waiting.rows += item.rows();
+            waiting.are_associations = is_association;
             match &item {
                 Item::Records(set) if self.skipped.contains(&set.element) => {}
-                Item::Records(set) => self.apply(merged([set])?).await?,
-                Item::Datasets(datasets) if self.files(&[datasets]) > 0 => self.ingest(&[datasets]).await?,
-                Item::Datasets(datasets) => self.apply(vec![insertion(datasets, |_| true)?]).await?,
+                Item::Records(set) => waiting.planned.extend(merged([set])?),
+                Item::Datasets(datasets) if self.files(&[datasets]) > 0 => {
+                    self.apply(std::mem::take(&mut waiting).planned).await?;
+                    self.ingest(&[datasets]).await?;
+                }
+                Item::Datasets(datasets) => waiting.planned.push(insertion(datasets, |_| true)?),
                 Item::Tags(_) | Item::Validity(_) => {
                     associations.learn(self.butler, std::slice::from_ref(&item)).await?;
-                    let operations = associations.operations(&item)?;
-                    self.apply(operations).await?;
-                    associations.forget_datasets();
+                    waiting.planned.extend(associations.operations(&item)?);
                 }
                 Item::Collection(_) | Item::DatasetType(_) => {}
             }
         }
-        Ok(())
+        self.apply(waiting.planned).await
     }
 
     /// Number of files that come in.
