@@ -126,7 +126,9 @@ fn start_logging(options: &GlobalOptions) -> Result<()> {
     })?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_ansi(
+            std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr()),
+        )
         .with_writer(BoxMakeWriter::new(std::io::stderr));
     // A second start in one process keeps the first.
     let _ = match options.log_format {

@@ -1,6 +1,8 @@
 //! Options that several verbs have, and what they mean.
 
-use butler::{ArcStr, Butler, Error, ErrorKind, Instant, NamePatterns, QueryBuilder, QueryRow, Result, Timespan};
+use butler::{
+    ArcStr, Butler, Error, ErrorKind, Instant, NamePatterns, QueryBuilder, QueryRow, Result, Timespan,
+};
 use clap::Args;
 use futures::TryStreamExt;
 
@@ -69,7 +71,11 @@ pub(super) struct Limited<R> {
 
 impl<R: QueryRow> Limited<R> {
     /// Asks, and hands on batches of rows as they arrive.
-    pub(super) async fn each(self, context: &Context, mut see: impl AsyncFnMut(Vec<R>) -> Result<()>) -> Result<()> {
+    pub(super) async fn each(
+        self,
+        context: &Context,
+        mut see: impl AsyncFnMut(Vec<R>) -> Result<()>,
+    ) -> Result<()> {
         let mut batches = self.query.stream().await?;
         let mut left = usize::try_from(self.most).unwrap_or(usize::MAX);
         while let Some(mut rows) = batches.try_next().await? {

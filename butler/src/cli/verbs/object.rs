@@ -5,17 +5,17 @@ use std::path::Path;
 
 use butler::datastore::ArtifactBody;
 use butler::{
-    Butler, CollectionType, DatasetId, DatasetRef, Draft, Error, ErrorKind, IngestFile, IngestOptions, Lookup,
-    LooseDataId, Object, Result, StorageClass, Structured,
+    Butler, CollectionType, DatasetId, DatasetRef, Draft, Error, ErrorKind, IngestFile, IngestOptions,
+    Lookup, LooseDataId, Object, Result, StorageClass, Structured,
 };
 use clap::Args;
 use futures::TryStreamExt;
 
 use super::common::{Output, Repository, read_timespan, search_path};
 use crate::cli::context::Context;
+use crate::cli::output::Row;
 use crate::cli::output::{self, Format};
 use crate::cli::values::DatasetRow;
-use crate::cli::output::Row;
 
 /// Arguments of `put`.
 #[derive(Args, Debug)]
@@ -163,7 +163,10 @@ impl Target {
     async fn lookup(&self, butler: &Butler, id: Option<&str>) -> Result<Lookup> {
         if let Some(id) = id {
             if self.dataset_type.is_some() {
-                return Err(Error::new(ErrorKind::Argument, "give either --id or a dataset type and a data ID"));
+                return Err(Error::new(
+                    ErrorKind::Argument,
+                    "give either --id or a dataset type and a data ID",
+                ));
             }
             return Ok(Lookup::from(id.parse::<DatasetId>()?));
         }
@@ -288,7 +291,8 @@ impl Get {
             ArtifactBody::Bytes(bytes) => write(&bytes),
             ArtifactBody::File(path) => {
                 let mut source = std::fs::File::open(&path).map_err(|error| {
-                    Error::new(ErrorKind::NotFound, format!("{} cannot be read", path.display())).with_source(error)
+                    Error::new(ErrorKind::NotFound, format!("{} cannot be read", path.display()))
+                        .with_source(error)
                 })?;
                 let mut part = vec![0; 1 << 16];
                 loop {
@@ -296,8 +300,11 @@ impl Get {
                         Ok(0) => return Ok(()),
                         Ok(len) => write(&part[..len])?,
                         Err(error) => {
-                            return Err(Error::new(ErrorKind::Connection, format!("{} cannot be read", path.display()))
-                                .with_source(error));
+                            return Err(Error::new(
+                                ErrorKind::Connection,
+                                format!("{} cannot be read", path.display()),
+                            )
+                            .with_source(error));
                         }
                     }
                 }
