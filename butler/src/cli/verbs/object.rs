@@ -5,8 +5,8 @@ use std::path::Path;
 
 use butler::datastore::ArtifactBody;
 use butler::{
-    Butler, CollectionType, DatasetId, DatasetRef, Draft, Error, ErrorKind, IngestFile, IngestOptions,
-    Lookup, LooseDataId, Object, Result, StorageClass, Structured,
+    Butler, DatasetId, DatasetRef, Draft, Error, ErrorKind, IngestFile, IngestOptions, Lookup, LooseDataId,
+    Object, Result, StorageClass, Structured,
 };
 use clap::Args;
 use futures::TryStreamExt;
@@ -51,13 +51,10 @@ impl Put {
         }
         let loose = LooseDataId::from_texts(butler.universe(), &self.data_id)?;
         let class = butler.storage_classes().get(dataset_type.storage_class())?.clone();
-        let draft = Draft::new(dataset_type, loose).run(self.run.as_str());
+        let draft = Draft::new(dataset_type, loose).new_run(self.run.as_str());
         let bytes = read_input(&self.file)?;
         let dataset = match decode(&class, &self.file, &bytes)? {
-            Some(object) => {
-                butler.register_collection(self.run.as_str(), CollectionType::Run, None).await?;
-                butler.put(object, draft).await?
-            }
+            Some(object) => butler.put(object, draft).await?,
             None => ingest(&butler, &self.file, &bytes, draft).await?,
         };
         show(self.output.format, &dataset, "put")?;

@@ -52,10 +52,7 @@ impl InsertDimensionRecords {
         for difference in &report.differences {
             output::line(&format!(
                 "{} {}: {} was {}",
-                element,
-                difference.data_id,
-                difference.field,
-                serde_json::json!(difference.before)
+                element, difference.data_id, difference.field, difference.before
             ))?;
         }
         output::line(&format!(
