@@ -56,15 +56,17 @@ impl World {
     fn new(database: &str) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("there is a runtime");
         let directory = tempfile::tempdir().expect("there is room");
-        let backend: Option<Arc<dyn Backend>> = if database == "sqlite" {
+        let backend: Option<Arc<dyn Backend>> = if database.starts_with("sqlite") {
             let config = SqliteConfig::file(directory.path().join("db.sqlite3")).create(true);
-            let backend = SqliteBackend::open(&config.durability(Durability::Fast)).expect("it opens");
+            let durability = if database == "sqlite" { Durability::Fast } else { Durability::Synced };
+            let backend = SqliteBackend::open(&config.durability(durability)).expect("it opens");
             Some(Arc::new(backend))
         } else {
             std::env::var("BUTLER_TEST_POSTGRES_URL").ok().map(|url| {
                 let config = PostgresConfig::from_url(&format!("{url}?schema=bench")).expect("it is a URL");
                 let config = config.durability(Durability::Fast);
-                Arc::new(runtime.block_on(PostgresBackend::open(&config)).expect("it opens")) as Arc<dyn Backend>
+                Arc::new(runtime.block_on(PostgresBackend::open(&config)).expect("it opens"))
+                    as Arc<dyn Backend>
             })
         };
         Self { runtime, backend, _directory: directory }
@@ -115,6 +117,24 @@ fn select_one_row(bencher: Bencher<'_, '_>, database: &str) {
     });
 }
 
+#[divan::bench(sample_count = 100, sample_size = 1)]
+fn open_and_select_sqlite(bencher: Bencher<'_, '_>) {
+    let directory = tempfile::tempdir().expect("there is room");
+    let config = SqliteConfig::file(directory.path().join("db.sqlite3")).create(true);
+    let runtime = Builder::new_current_thread().enable_all().build().expect("there is a runtime");
+    let create = async {
+        let backend = SqliteBackend::open(&config).expect("it opens");
+        backend.migrate(butler_core::backend::SchemaVersion(1)).await.expect("it migrates");
+        backend.run(|t| t.create(&table("bench_select"))).await.expect("it creates");
+        backend
+    };
+    let _kept = runtime.block_on(create);
+    bencher.bench_local(|| {
+        let backend = SqliteBackend::open(&config).expect("it opens");
+        runtime.block_on(backend.collect(by_key(1))).expect("there is nothing")
+    });
+}
+
 #[divan::bench(args = DATABASES, sample_count = 5, sample_size = 1)]
 fn stream_1m(bencher: Bencher<'_, '_>, database: &str) {
     let world = World::new(database);
@@ -133,7 +153,7 @@ fn stream_1m(bencher: Bencher<'_, '_>, database: &str) {
     });
 }
 
-#[divan::bench(args = DATABASES, sample_count = 10, sample_size = 1)]
+#[divan::bench(args = ["sqlite", "sqlite synced", "postgres"], sample_count = 10, sample_size = 1)]
 fn commit_500_of_16_tasks(bencher: Bencher<'_, '_>, database: &str) {
     let world = World::new(database);
     world.recreate("bench_commit", 0);
@@ -147,7 +167,8 @@ fn commit_500_of_16_tasks(bencher: Bencher<'_, '_>, database: &str) {
             backend.run(move |t| t.insert(&table("bench_commit"), &batch, OnConflict::Fail))
         };
         let all = futures::stream::iter(0..500).map(insert).buffer_unordered(16);
-        let count = world.runtime.block_on(all.fold(0, async |count, done| count + done.expect("it commits")));
+        let count =
+            world.runtime.block_on(all.fold(0, async |count, done| count + done.expect("it commits")));
         assert_eq!(count, 500);
     });
 }

@@ -4,8 +4,6 @@
 //! message. SQLite's are fixed English; PostgreSQL's are English unless the server's
 //! administrator chose another language and the account may not choose for itself.
 
-use std::path::PathBuf;
-
 use butler_core::{Error, ErrorKind, Retry};
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 
@@ -32,12 +30,13 @@ pub(crate) enum Failure {
     #[error("the static tables cannot be brought to another version")]
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A file could not be read or written.
+    #[cfg(feature = "sqlite")]
     #[error("{path} cannot be {verb}")]
     File {
         /// What should have been done.
         verb: &'static str,
         /// The file.
-        path: PathBuf,
+        path: std::path::PathBuf,
         /// What the operating system says.
         #[source]
         source: std::io::Error,
@@ -73,6 +72,7 @@ impl From<Failure> for Error {
                 Ok(error) => Self::new(ErrorKind::Unexpected, message).with_source(*error),
                 Err(error) => Self::new(ErrorKind::Unexpected, message).with_source(error),
             },
+            #[cfg(feature = "sqlite")]
             Failure::File { source, .. } => {
                 Self::new(file_kind(&source), format!("{message}: {source}")).with_source(source)
             }
@@ -293,6 +293,7 @@ fn connect_kind(message: &str) -> Kind {
     }
 }
 
+#[cfg(feature = "sqlite")]
 fn file_kind(error: &std::io::Error) -> ErrorKind {
     use std::io::ErrorKind as Io;
     match error.kind() {
@@ -304,5 +305,131 @@ fn file_kind(error: &std::io::Error) -> ErrorKind {
         Io::Interrupted => ErrorKind::Interrupted,
         Io::TimedOut => ErrorKind::Timeout,
         _ => ErrorKind::Connection,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Said(&'static str);
+
+    impl DatabaseErrorInformation for Said {
+        fn message(&self) -> &str {
+            self.0
+        }
+
+        fn details(&self) -> Option<&str> {
+            Some("Key (a)=(1) already exists.")
+        }
+
+        fn hint(&self) -> Option<&str> {
+            Some("Try another.")
+        }
+
+        fn table_name(&self) -> Option<&str> {
+            None
+        }
+
+        fn column_name(&self) -> Option<&str> {
+            None
+        }
+
+        fn constraint_name(&self) -> Option<&str> {
+            None
+        }
+
+        fn statement_position(&self) -> Option<i32> {
+            None
+        }
+    }
+
+    fn said(kind: DatabaseErrorKind, message: &'static str) -> DieselError {
+        DieselError::DatabaseError(kind, Box::new(Said(message)))
+    }
+
+    #[test]
+    fn violated_rules_have_kinds() {
+        let kinds = [
+            (DatabaseErrorKind::UniqueViolation, ErrorKind::ConflictingDefinition),
+            (DatabaseErrorKind::ExclusionViolation, ErrorKind::ConflictingDefinition),
+            (DatabaseErrorKind::ForeignKeyViolation, ErrorKind::OrphanedRecord),
+            (DatabaseErrorKind::RestrictViolation, ErrorKind::OrphanedRecord),
+            (DatabaseErrorKind::NotNullViolation, ErrorKind::Argument),
+            (DatabaseErrorKind::CheckViolation, ErrorKind::Argument),
+            (DatabaseErrorKind::ReadOnlyTransaction, ErrorKind::ReadOnly),
+            (DatabaseErrorKind::SerializationFailure, ErrorKind::Busy),
+            (DatabaseErrorKind::ClosedConnection, ErrorKind::Connection),
+        ];
+        for (said_kind, kind) in kinds {
+            let error = database(said(said_kind, "something"), |_| (ErrorKind::Unexpected, Retry::Permanent));
+            assert_eq!(error.kind(), kind);
+            let passing = matches!(kind, ErrorKind::Busy | ErrorKind::Connection);
+            assert_eq!(error.retry() == Retry::Temporary, passing, "{kind}");
+            assert_eq!(error.hint(), Some("Try another"));
+            assert!(format!("{error:#}").contains("Key (a)=(1)"), "{error:#}");
+        }
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn what_sqlite_says_has_kinds() {
+        let kinds = [
+            ("database is locked", ErrorKind::Busy),
+            ("database table is locked: t", ErrorKind::Busy),
+            ("database or disk is full", ErrorKind::Exhausted),
+            ("attempt to write a readonly database", ErrorKind::ReadOnly),
+            ("file is not a database", ErrorKind::Corrupt),
+            ("database disk image is malformed", ErrorKind::Corrupt),
+            ("interrupted", ErrorKind::Interrupted),
+            ("no such table: main.t", ErrorKind::NotFound),
+            ("no such column: t0.a", ErrorKind::SchemaVersion),
+            ("cannot store TEXT value in INTEGER column t.a", ErrorKind::Argument),
+            ("out of range: 1 Add 2", ErrorKind::Argument),
+            ("EXCLUSION constraint failed: t.a", ErrorKind::ConflictingDefinition),
+            ("unable to open database file", ErrorKind::Connection),
+            ("disk I/O error", ErrorKind::Connection),
+            ("too many SQL variables", ErrorKind::Unsupported),
+            ("something else", ErrorKind::Unexpected),
+        ];
+        for (message, kind) in kinds {
+            let error = Error::from(Failure::Sqlite(said(DatabaseErrorKind::Unknown, message)));
+            assert_eq!(error.kind(), kind, "{message}");
+            assert_eq!(error.retry() == Retry::Temporary, kind == ErrorKind::Busy);
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn what_postgres_says_has_kinds() {
+        let kinds = [
+            ("bigint out of range", ErrorKind::Argument),
+            ("value out of range: underflow", ErrorKind::Argument),
+            ("deadlock detected", ErrorKind::Busy),
+            ("canceling statement due to user request", ErrorKind::Interrupted),
+            ("canceling statement due to statement timeout", ErrorKind::Timeout),
+            ("terminating connection due to administrator command", ErrorKind::Connection),
+            ("server closed the connection unexpectedly", ErrorKind::Connection),
+            ("relation \"s.t\" does not exist", ErrorKind::NotFound),
+            ("column t0.a does not exist", ErrorKind::SchemaVersion),
+            ("permission denied for table t", ErrorKind::Permission),
+            ("could not extend file \"base/1/2\": No space left on device", ErrorKind::Exhausted),
+            ("something else", ErrorKind::Unexpected),
+        ];
+        for (message, kind) in kinds {
+            let error = Error::from(Failure::Postgres(said(DatabaseErrorKind::Unknown, message)));
+            assert_eq!(error.kind(), kind, "{message}");
+            let passing = matches!(kind, ErrorKind::Busy | ErrorKind::Connection);
+            assert_eq!(error.retry() == Retry::Temporary, passing, "{message}");
+        }
+        let kinds = [
+            ("FATAL:  password authentication failed for user \"me\"", ErrorKind::Permission),
+            ("FATAL:  database \"d\" does not exist", ErrorKind::NotFound),
+            ("FATAL:  sorry, too many clients already", ErrorKind::Busy),
+            ("could not translate host name \"h\" to address", ErrorKind::Connection),
+        ];
+        for (message, kind) in kinds {
+            assert_eq!(Error::from(Failure::Connect(message.into())).kind(), kind, "{message}");
+        }
     }
 }

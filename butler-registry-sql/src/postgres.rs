@@ -28,7 +28,7 @@ use session::PostgresSession;
 
 use crate::sql::{Fragment, Query, Session};
 use crate::stream::{Outlet, Running, outlet};
-use crate::workers::{After, Workers};
+use crate::workers::{After, Done, Workers};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
@@ -86,17 +86,14 @@ fn select(
     config: &PostgresConfig,
     relation: &Relation,
     running: &Running,
-    mut outlet: Outlet,
-) -> After {
+    outlet: &mut Outlet,
+) -> (Result<()>, After) {
     if outlet.is_abandoned() {
-        return After::Keep;
+        return (Ok(()), After::Keep);
     }
     let query = match Query::new(session.dialect(), relation) {
         Ok(query) => query,
-        Err(error) => {
-            outlet.finish(Err(error));
-            return After::Keep;
-        }
+        Err(error) => return (Err(error), After::Keep),
     };
     let mut empty = true;
     let mut attempt = |session: &mut PostgresSession| {
@@ -126,8 +123,7 @@ fn select(
     }
     // A cancellation on its way must not hit what comes next.
     let after = if cancelled || is_stale(&result) { After::Close } else { After::Keep };
-    outlet.finish(result);
-    after
+    (result, after)
 }
 
 /// Cancels what another connection is doing.
@@ -183,14 +179,14 @@ impl Backend for PostgresBackend {
 
     async fn stream(&self, relation: Relation) -> Result<ColumnStream> {
         let running = Running::new(true);
-        let (outlet, answer) = outlet(&running, false);
+        let (mut outlet, answer) = outlet(&running, false);
         let config = self.config.clone();
-        self.workers.submit(move |session| match session {
-            Ok(session) => select(session, &config, &relation, &running, outlet),
-            Err(error) => {
-                outlet.finish(Err(error));
-                After::Close
-            }
+        self.workers.submit(move |session| {
+            let (result, after) = match session {
+                Ok(session) => select(session, &config, &relation, &running, &mut outlet),
+                Err(error) => (Err(error), After::Close),
+            };
+            Done::new(after, move || outlet.finish(result))
         });
         answer.await
     }
@@ -211,6 +207,9 @@ impl Backend for PostgresBackend {
 
 impl fmt::Debug for PostgresBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresBackend").field("config", &self.config).field("read_only", &self.read_only).finish()
+        f.debug_struct("PostgresBackend")
+            .field("config", &self.config)
+            .field("read_only", &self.read_only)
+            .finish()
     }
 }

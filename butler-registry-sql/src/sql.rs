@@ -8,20 +8,20 @@
 
 pub(crate) mod arithmetic;
 mod block;
-mod builder;
+pub(crate) mod builder;
 mod dialect;
 mod fragment;
 mod rows;
-mod scalar;
+pub(crate) mod scalar;
 mod semi;
 mod spec;
 mod transaction;
 
 pub(crate) use block::{Block, Order, Output};
-pub(crate) use builder::{Builder, Query, Statement, Upload};
+pub(crate) use builder::{Builder, Query, Statement};
 pub(crate) use dialect::Dialect;
 pub(crate) use fragment::{Bind, Fragment, quoted};
 pub(crate) use rows::last_of_each_key;
-pub(crate) use scalar::{Expr, ExprKind, comparison, symbol};
+pub(crate) use scalar::comparison;
 pub(crate) use spec::{check_references, conflicting, same_table};
 pub(crate) use transaction::{Session, names, replaced, run_body};

@@ -39,7 +39,7 @@ use crate::error::Failure;
 use crate::migrations;
 use crate::sql::{Query, Session};
 use crate::stream::{Outlet, Running, outlet};
-use crate::workers::{After, Workers};
+use crate::workers::{After, Done, Workers};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
@@ -56,27 +56,6 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// waits together. Readers have connections of their own: with a write-ahead
 /// log they never wait for the writer, nor it for them. Nothing is opened and no
 /// thread is started before there is something to do.
-///
-/// ```
-/// use butler_core::backend::{Backend, BackendExt, ColumnType, OnConflict, RowBatch, TableRef, TableSpec};
-/// use butler_registry_sql::{SqliteBackend, SqliteConfig};
-///
-/// # futures::executor::block_on(async {
-/// let backend = SqliteBackend::open(&SqliteConfig::temporary())?;
-/// let table: TableRef = TableSpec::new("t", "Numbers").column("a", ColumnType::Int, "A number").primary_key(["a"]).into();
-/// let rows = table.clone();
-/// backend
-///     .run(move |transaction| {
-///         transaction.create(&rows)?;
-///         let mut batch = RowBatch::new([("a".into(), ColumnType::Int)]);
-///         batch.push_row(&[42.into()])?;
-///         transaction.insert(&rows, &batch, OnConflict::Fail)
-///     })
-///     .await?;
-/// let found = backend.collect(table.scan()).await?;
-/// assert_eq!(found[0].column("a")?.int(0), Some(42));
-/// # Ok::<_, butler_core::Error>(()) }).unwrap();
-/// ```
 pub struct SqliteBackend {
     place: Place,
     durability: Durability,
@@ -113,12 +92,12 @@ impl SqliteBackend {
         writer.call(move |state| state.in_turn(|state| freeze(state, &readers))).await
     }
 
-    /// Does something with a connection that reads.
+    /// Does something with a connection that reads, perhaps more than once.
     async fn read<T: Send + 'static>(
         &self,
-        call: impl FnOnce(&mut SqliteSession) -> Result<T> + Send + 'static,
+        mut call: impl FnMut(&mut SqliteSession) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.readers.call(move |reader| (reader.session().and_then(call), After::Keep)).await
+        self.readers.call(move |reader| (reader.run(&mut |session| (call(session), true)), After::Keep)).await
     }
 }
 
@@ -153,18 +132,25 @@ fn migrate(session: &mut SqliteSession, to: SchemaVersion) -> Result<()> {
 }
 
 /// Evaluates a relation, on the thread of the connection.
-fn select(session: &mut SqliteSession, relation: &Relation, running: &Running, mut outlet: Outlet) {
+fn select(reader: &mut Reader, relation: &Relation, running: &Running, outlet: &mut Outlet) -> Result<()> {
     if outlet.is_abandoned() {
-        return;
+        return Ok(());
     }
-    let interrupt = session.interrupt();
-    if !running.begin(Box::new(move || interrupt.interrupt())) {
-        return;
-    }
-    let result = Query::new(session.dialect(), relation)
-        .and_then(|query| session.fetch(query, &mut |batch| outlet.push(batch)));
-    running.end();
-    outlet.finish(result);
+    let mut empty = true;
+    reader.run(&mut |session| {
+        let interrupt = session.interrupt();
+        if !running.begin(Box::new(move || interrupt.interrupt())) {
+            return (Ok(()), false);
+        }
+        let result = Query::new(session.dialect(), relation).and_then(|query| {
+            session.fetch(query, &mut |batch| {
+                empty = false;
+                outlet.push(batch)
+            })
+        });
+        running.end();
+        (result, empty)
+    })
 }
 
 #[async_trait]
@@ -201,20 +187,20 @@ impl Backend for SqliteBackend {
     async fn transaction(&self, body: TransactionBody) -> Result<()> {
         match &self.writer {
             Some(writer) => writer.transaction(body, self.durability).await,
-            None => self.read(|session| reader::transaction(session, body)).await,
+            None => {
+                let mut body = body;
+                self.read(move |session| reader::transaction(session, &mut body)).await
+            }
         }
     }
 
     async fn stream(&self, relation: Relation) -> Result<ColumnStream> {
         let running = Running::new(false);
         // A rollback journal lets nobody write while somebody reads.
-        let (outlet, answer) = outlet(&running, !self.place.write_ahead);
+        let (mut outlet, answer) = outlet(&running, !self.place.write_ahead);
         self.readers.submit(move |reader| {
-            match reader.and_then(Reader::session) {
-                Ok(session) => select(session, &relation, &running, outlet),
-                Err(error) => outlet.finish(Err(error)),
-            }
-            After::Keep
+            let result = reader.and_then(|reader| select(reader, &relation, &running, &mut outlet));
+            Done::new(After::Keep, move || outlet.finish(result))
         });
         answer.await
     }

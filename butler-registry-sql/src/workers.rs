@@ -29,7 +29,21 @@ pub(crate) enum After {
 }
 
 /// Work for a connection, or what to do without one.
-type Job<C> = Box<dyn FnOnce(Result<&mut C>) -> After + Send>;
+type Job<C> = Box<dyn FnOnce(Result<&mut C>) -> Done + Send>;
+
+/// How a job ended.
+pub(crate) struct Done {
+    after: After,
+    answer: Box<dyn FnOnce()>,
+}
+
+impl Done {
+    /// What becomes of the connection, and how to answer whoever waits: when the thread is free again, so
+    /// that who asks next finds it, with the statements and pages that its connection remembers.
+    pub(crate) fn new(after: After, answer: impl FnOnce() + 'static) -> Self {
+        Self { after, answer: Box::new(answer) }
+    }
+}
 
 enum Order<C> {
     Work(Job<C>),
@@ -96,7 +110,7 @@ impl<C> Workers<C> {
     }
 
     /// Has a job done, at some time.
-    pub(crate) fn submit(&self, job: impl FnOnce(Result<&mut C>) -> After + Send + 'static) {
+    pub(crate) fn submit(&self, job: impl FnOnce(Result<&mut C>) -> Done + Send + 'static) {
         let job: Job<C> = Box::new(job);
         let mut state = lock(&self.shared.state);
         if let Some(slot) = state.idle.pop() {
@@ -128,7 +142,7 @@ impl<C> Workers<C> {
                 state.waiting.push_back(job);
             } else {
                 drop(state);
-                job(Err(Failure::Thread(error).into()));
+                (job(Err(Failure::Thread(error).into())).answer)();
             }
         }
     }
@@ -144,20 +158,20 @@ impl<C> Workers<C> {
         let (reply, answer) = oneshot::channel();
         self.submit(move |connection| {
             if reply.is_canceled() {
-                return After::Keep;
+                return Done::new(After::Keep, || {});
             }
             let (result, after) = match connection {
                 Ok(connection) => call(connection),
                 Err(error) => (Err(error), After::Close),
             };
             // Whoever asked may be gone.
-            let _ = reply.send(result);
-            after
+            Done::new(after, move || drop(reply.send(result)))
         });
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
 
     /// Closes all connections, each after the job that uses it; returns whether that happened in time.
+    #[cfg_attr(not(any(feature = "sqlite", test)), expect(dead_code, reason = "only files are frozen"))]
     pub(crate) fn renew(&self, patience: Duration) -> bool {
         let mut state = lock(&self.shared.state);
         state.generation += 1;
@@ -198,7 +212,7 @@ struct Held<'a, C> {
 }
 
 impl<C> Held<'_, C> {
-    fn perform(&mut self, job: Job<C>) {
+    fn perform(&mut self, job: Job<C>) -> Option<Box<dyn FnOnce()>> {
         let done = catch_unwind(AssertUnwindSafe(|| match &mut self.connection {
             Some(connection) => job(Ok(connection)),
             None => match (self.shared.open)() {
@@ -212,9 +226,11 @@ impl<C> Held<'_, C> {
                 Err(error) => job(Err(error)),
             },
         }));
-        if done.unwrap_or(After::Close) == After::Close {
+        let (after, answer) = done.map_or((After::Close, None), |done| (done.after, Some(done.answer)));
+        if after == After::Close {
             self.close();
         }
+        answer
     }
 
     fn close(&mut self) {
@@ -242,17 +258,26 @@ fn work<C>(shared: &Shared<C>, first: Job<C>) {
     let mut held = Held { shared, connection: None, generation: 0 };
     let mut next = Some(Order::Work(first));
     while let Some(order) = next {
-        match order {
+        let answer = match order {
             Order::Work(job) => held.perform(job),
-            Order::Renew => {}
+            Order::Renew => None,
             Order::Leave => return,
-        }
-        next = wait(&mut held, &slot);
+        };
+        next = wait(&mut held, &slot, answer);
     }
 }
 
-/// The next order; none if none came for long or the pool is closed.
-fn wait<C>(held: &mut Held<'_, C>, slot: &Arc<Slot<C>>) -> Option<Order<C>> {
+/// Answers who waits for the last job, and returns the next order; none if none came for long or the pool is closed.
+fn wait<C>(
+    held: &mut Held<'_, C>,
+    slot: &Arc<Slot<C>>,
+    answer: Option<Box<dyn FnOnce()>>,
+) -> Option<Order<C>> {
+    let answer = || {
+        if let Some(answer) = answer {
+            answer();
+        }
+    };
     let shared = held.shared;
     let mut state = lock(&shared.state);
     while held.connection.is_some() && held.generation != state.generation {
@@ -261,14 +286,19 @@ fn wait<C>(held: &mut Held<'_, C>, slot: &Arc<Slot<C>>) -> Option<Order<C>> {
         state = lock(&shared.state);
     }
     if let Some(job) = state.waiting.pop_front() {
+        drop(state);
+        answer();
         return Some(Order::Work(job));
     }
     if state.closed {
         state.threads -= 1;
+        drop(state);
+        answer();
         return None;
     }
     state.idle.push(Arc::clone(slot));
     drop(state);
+    answer();
     let end = Instant::now() + IDLE;
     loop {
         if let Some(order) = lock(&slot.order).take() {
@@ -314,6 +344,10 @@ mod tests {
         assert_eq!(results, (0..20).collect::<Vec<_>>());
         assert_eq!(opened.load(Ordering::SeqCst), 2);
         assert!(workers.renew(Duration::from_secs(5)));
+        for _ in 0..9 {
+            // One after the other, so one is enough.
+            block_on(workers.call(|_| (Ok(()), After::Keep))).unwrap();
+        }
         block_on(workers.call(|_| (Ok(()), After::Keep))).unwrap();
         assert_eq!(opened.load(Ordering::SeqCst), 3);
     }

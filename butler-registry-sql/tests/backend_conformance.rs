@@ -1,4 +1,5 @@
 //! The backends pass the suite of backends.
+#![cfg(any(feature = "sqlite", feature = "postgres"))]
 
 use std::sync::Arc;
 

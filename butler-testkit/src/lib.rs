@@ -75,6 +75,7 @@
 
 pub mod backend;
 mod case;
+pub mod datastore;
 pub mod mutants;
 #[cfg(unix)]
 pub mod postgres;

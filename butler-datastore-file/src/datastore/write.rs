@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -95,7 +96,9 @@ impl Work {
                 if self.stop.load(Ordering::Relaxed) {
                     break 'all;
                 }
-                if let Err(error) = self.place(&mut *session, index) {
+                // A formatter is anybody's code: what it leaves behind when it panics is cleared away too.
+                let placed = catch_unwind(AssertUnwindSafe(|| self.place(&mut *session, index)));
+                if let Err(error) = placed.unwrap_or_else(|_| Err(panicked())) {
                     self.stop.store(true, Ordering::Relaxed);
                     result = Err((index, error));
                     break 'all;
@@ -205,6 +208,10 @@ impl Work {
             None => Ok(()),
         }
     }
+}
+
+fn panicked() -> Error {
+    Error::new(ErrorKind::Unexpected, "an artifact could not be written: its formatter panicked")
 }
 
 /// Looks at a file that stays where it is.

@@ -13,7 +13,9 @@ use butler_core::{Error, ErrorKind, Result};
 
 use super::dialect::sql_type;
 use super::session::PostgresSession;
-use crate::sql::{Bind, Dialect, Fragment, Session, check_references, conflicting, names, quoted, same_table};
+use crate::sql::{
+    Bind, Dialect, Fragment, Session, check_references, conflicting, names, quoted, same_table,
+};
 
 /// What PostgreSQL allows a name.
 const NAME_MAX: usize = 63;
@@ -51,7 +53,12 @@ pub(crate) fn ddl(spec: &TableSpec, dialect: &dyn Dialect, gist: bool) -> String
     for (index, key) in spec.foreign_keys.iter().enumerate() {
         let mut line = constraint(&format!("f{index}"));
         let other = dialect.table(&key.table);
-        let _ = write!(line, "FOREIGN KEY ({}) REFERENCES {other} ({})", names(&key.columns), names(&key.referenced));
+        let _ = write!(
+            line,
+            "FOREIGN KEY ({}) REFERENCES {other} ({})",
+            names(&key.columns),
+            names(&key.referenced)
+        );
         if key.on_delete == OnDelete::Cascade {
             line.push_str(" ON DELETE CASCADE");
         }
@@ -59,7 +66,8 @@ pub(crate) fn ddl(spec: &TableSpec, dialect: &dyn Dialect, gist: bool) -> String
     }
     let mut sql = format!("CREATE TABLE {table} (\n{}\n);\n", lines.join(",\n"));
     let mut index = |kind: &str, suffix: &str, columns: &[ArcStr]| {
-        let _ = writeln!(sql, "CREATE {kind} {} ON {table} ({});", object(&spec.name, suffix), names(columns));
+        let _ =
+            writeln!(sql, "CREATE {kind} {} ON {table} ({});", object(&spec.name, suffix), names(columns));
     };
     for (number, rule) in spec.unique.iter().enumerate() {
         index("UNIQUE INDEX", &format!("u{number}"), &rule.columns);
@@ -104,7 +112,8 @@ fn object(table: &str, suffix: &str) -> String {
         return quoted(&name);
     }
     // 32-bit FNV-1a.
-    let digest = table.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let digest =
+        table.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     quoted(&format!("{}~{digest:08x}:{suffix}", &table[..40]))
 }
 
@@ -163,7 +172,8 @@ pub(crate) fn drop_table(session: &mut PostgresSession, name: &str) -> Result<()
          JOIN pg_catalog.pg_class c ON c.oid = k.confrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE k.contype = 'f' AND o.oid <> c.oid AND n.nspname = ",
     );
-    let sql = sql.then(text(&session.schema())).text(" AND c.relname = ").then(text(name)).text(" ORDER BY 1");
+    let sql =
+        sql.then(text(&session.schema())).text(" AND c.relname = ").then(text(name)).text(" ORDER BY 1");
     let referrers = session.rows(sql, &[("name", ColumnType::Text)])?;
     if let Some(row) = referrers.first() {
         let message = format!("table '{name}' cannot go: table {} refers to it", row[0]);
@@ -253,7 +263,12 @@ fn read_columns(rows: Vec<Vec<Value>>) -> Result<Vec<TableSpec>> {
         }
         let Some(spec) = specs.last_mut() else { return Err(unreadable("columns")) };
         let ty = column_type(*oid).ok_or_else(|| unreadable(table))?;
-        spec.columns.push(ColumnSpec { name: name.clone(), ty, nullable: !not_null, comment: comment.clone() });
+        spec.columns.push(ColumnSpec {
+            name: name.clone(),
+            ty,
+            nullable: !not_null,
+            comment: comment.clone(),
+        });
         if *identity {
             spec.identity = Some(name.clone());
         }
@@ -279,7 +294,9 @@ fn read_indexes(specs: &mut [TableSpec], rows: Vec<Vec<Value>>) -> Result<()> {
             Some(("u", _)) => spec.unique.push(UniqueSpec { columns }),
             Some(("i", _)) => spec.indexes.push(IndexSpec { columns }),
             Some(("x", "")) => {
-                let (Some(end), Some(begin)) = (columns.pop(), columns.pop()) else { return Err(unreadable(&table)) };
+                let (Some(end), Some(begin)) = (columns.pop(), columns.pop()) else {
+                    return Err(unreadable(&table));
+                };
                 spec.exclusion = Some(Exclusion { equal: columns, begin, end });
             }
             // Not ours: somebody made it to speed up something.
@@ -292,13 +309,18 @@ fn read_indexes(specs: &mut [TableSpec], rows: Vec<Vec<Value>>) -> Result<()> {
 /// Reads what `pg_get_constraintdef` writes: `EXCLUDE USING gist (a WITH =, ((b)::integer) WITH =, int8range(c, d) WITH &&)`.
 fn read_exclusions(specs: &mut [TableSpec], rows: Vec<Vec<Value>>) -> Result<()> {
     for row in rows {
-        let [Value::Text(table), Value::Text(definition)] = &row[..] else { return Err(unreadable("exclusions")) };
+        let [Value::Text(table), Value::Text(definition)] = &row[..] else {
+            return Err(unreadable("exclusions"));
+        };
         let Some(spec) = specs.iter_mut().find(|spec| spec.name == *table) else { continue };
-        let range = definition.split_once("int8range(").and_then(|(equal, rest)| Some((equal, rest.split_once(')')?.0)));
+        let range = definition
+            .split_once("int8range(")
+            .and_then(|(equal, rest)| Some((equal, rest.split_once(')')?.0)));
         let bounds = range.and_then(|(equal, range)| Some((equal, range.split_once(", ")?)));
         let Some((equal, (begin, end))) = bounds else { return Err(unreadable(table)) };
         let equal = equal.split_once('(').map_or("", |(_, equal)| equal).split(" WITH =, ");
-        let plain = |name: &str| ArcStr::from(name.replace("::integer", "").replace(['(', ')', '"'], "").trim());
+        let plain =
+            |name: &str| ArcStr::from(name.replace("::integer", "").replace(['(', ')', '"'], "").trim());
         let equal = equal.map(plain).filter(|name| !name.is_empty()).collect();
         spec.exclusion = Some(Exclusion { equal, begin: plain(begin), end: plain(end) });
     }

@@ -45,7 +45,12 @@ impl Dialect for PostgresDialect {
         }
     }
 
-    fn arithmetic(&self, op: Arithmetic, left: (ColumnType, Fragment), right: (ColumnType, Fragment)) -> Fragment {
+    fn arithmetic(
+        &self,
+        op: Arithmetic,
+        left: (ColumnType, Fragment),
+        right: (ColumnType, Fragment),
+    ) -> Fragment {
         let float = op == Arithmetic::Div || left.0 == ColumnType::Float || right.0 == ColumnType::Float;
         let operand = |(ty, sql): (ColumnType, Fragment)| {
             if float && ty == ColumnType::Int { Fragment::sql("(").then(sql).text(")::float8") } else { sql }
@@ -117,7 +122,13 @@ impl Dialect for PostgresDialect {
         Fragment::sql("(").then(value).text(" LIKE ").then(pattern).text(")")
     }
 
-    fn membership(&self, _: &mut Builder<'_>, value: Fragment, ty: ColumnType, list: &[Value]) -> Result<Fragment> {
+    fn membership(
+        &self,
+        _: &mut Builder<'_>,
+        value: Fragment,
+        ty: ColumnType,
+        list: &[Value],
+    ) -> Result<Fragment> {
         let mut rows = RowBatch::new([(ArcStr::new(), ty)]);
         for value in list {
             rows.push_row(std::slice::from_ref(value))?;
@@ -152,7 +163,9 @@ impl Dialect for PostgresDialect {
         });
         let source = if rows.columns().is_empty() {
             let length = Bind::Value(i64::try_from(rows.len()).unwrap_or(i64::MAX).into());
-            Fragment::sql("(SELECT g AS c0 FROM generate_series(1, ").then(Fragment::bind(length)).text(") AS g)")
+            Fragment::sql("(SELECT g AS c0 FROM generate_series(1, ")
+                .then(Fragment::bind(length))
+                .text(") AS g)")
         } else {
             let name = |index: usize| Fragment::sql(format!("c{index}"));
             let collated = |(index, column): (usize, &butler_core::backend::Column)| match column.ty() {
@@ -172,7 +185,13 @@ impl Dialect for PostgresDialect {
         Ok(builder.derived(source, columns.collect()))
     }
 
-    fn first_by(&self, builder: &mut Builder<'_>, mut block: Block, partition: &[usize], order: Vec<Order>) -> Block {
+    fn first_by(
+        &self,
+        builder: &mut Builder<'_>,
+        mut block: Block,
+        partition: &[usize],
+        order: Vec<Order>,
+    ) -> Block {
         let group = |index: &usize| Order {
             expr: block.outputs[*index].expr.clone(),
             output: *index,
@@ -180,9 +199,11 @@ impl Dialect for PostgresDialect {
         };
         block.order = partition.iter().map(group).chain(order).collect();
         let keys = partition.iter().map(|index| block.outputs[*index].expr.sql.clone());
-        let columns = Fragment::sql("DISTINCT ON (").then(Fragment::join(keys, ", ")).text(") ").then(block.columns());
+        let columns =
+            Fragment::sql("DISTINCT ON (").then(Fragment::join(keys, ", ")).text(") ").then(block.columns());
         let source = Fragment::sql("(").then(block.render_columns(self, &columns)).text(")");
-        let outputs = block.outputs.into_iter().map(|output| (output.name, output.expr.ty, output.expr.nullable));
+        let outputs =
+            block.outputs.into_iter().map(|output| (output.name, output.expr.ty, output.expr.nullable));
         builder.derived(source, outputs.collect())
     }
 
@@ -248,7 +269,10 @@ mod tests {
     fn null_comes_first_where_there_can_be_one() {
         let keys = vec![SortKey::ascending("b"), SortKey::descending("b"), SortKey::ascending("a")];
         let text = sql(&table().scan().sort(keys));
-        assert!(text.ends_with(" ORDER BY t0.\"b\" NULLS FIRST, t0.\"b\" DESC NULLS LAST, t0.\"a\""), "{text}");
+        assert!(
+            text.ends_with(" ORDER BY t0.\"b\" NULLS FIRST, t0.\"b\" DESC NULLS LAST, t0.\"a\""),
+            "{text}"
+        );
     }
 
     #[test]
@@ -264,7 +288,9 @@ mod tests {
     #[test]
     fn patterns_are_escaped() {
         let fragment = PostgresDialect::new("s").glob(Fragment::sql("x"), &GlobPattern::new(r"a*\*?%_\\"));
-        let Some((Some(Bind::Value(Value::Text(text))), _)) = fragment.segments().nth(1) else { panic!("no bind") };
+        let Some((Some(Bind::Value(Value::Text(text))), _)) = fragment.segments().nth(1) else {
+            panic!("no bind")
+        };
         assert_eq!(text.as_str(), r"a%*_\%\_\\");
     }
 }

@@ -15,7 +15,7 @@ use diesel::pg::{Pg, PgConnection, PgRowByRowLoadingMode, PgValue};
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::DatabaseErrorKind;
 use diesel::row::{Field, Row};
-use diesel::sql_types::{BigInt, Binary, Bool, Double, Nullable, Text, Untyped};
+use diesel::sql_types::{BigInt, Binary, Bool, Double, Text, Untyped};
 use diesel::{ConnectionError, QueryResult};
 
 use super::config::PostgresConfig;
@@ -243,7 +243,7 @@ fn read(value: &PgValue<'_>, ty: ColumnType, column: &mut Column) -> Result<()> 
         ColumnType::Bool => column.push_bool(bytes.first().ok_or_else(unreadable)? != &0),
         ColumnType::Int => column.push_int(i64::from_be_bytes(bytes.try_into().map_err(|_| unreadable())?)),
         ColumnType::Float => {
-            column.push_float(f64::from_be_bytes(bytes.try_into().map_err(|_| unreadable())?))
+            column.push_float(f64::from_be_bytes(bytes.try_into().map_err(|_| unreadable())?));
         }
         ColumnType::Text => column.push_text(std::str::from_utf8(bytes).map_err(|_| unreadable())?),
         ColumnType::Bytes => column.push_bytes(bytes),
@@ -313,23 +313,14 @@ impl QueryFragment<Pg> for Sql {
         for (bind, text) in self.0.segments() {
             match bind {
                 None => {}
-                Some(Bind::Null(ty)) => push_null(*ty, &mut out)?,
+                #[cfg(feature = "sqlite")]
+                Some(Bind::Null) => push_value(&Value::Null, &mut out)?,
                 Some(Bind::Value(value)) => push_value(value, &mut out)?,
                 Some(Bind::Array(array)) => array.push(&mut out)?,
             }
             out.push_sql(text);
         }
         Ok(())
-    }
-}
-
-fn push_null<'b>(ty: ColumnType, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-    match ty {
-        ColumnType::Bool => out.push_bind_param::<Nullable<Bool>, _>(&None::<bool>),
-        ColumnType::Int => out.push_bind_param::<Nullable<BigInt>, _>(&None::<i64>),
-        ColumnType::Float => out.push_bind_param::<Nullable<Double>, _>(&None::<f64>),
-        ColumnType::Text => out.push_bind_param::<Nullable<Text>, _>(&None::<&'static str>),
-        ColumnType::Bytes => out.push_bind_param::<Nullable<Binary>, _>(&None::<&'static [u8]>),
     }
 }
 

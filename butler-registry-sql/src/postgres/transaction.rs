@@ -34,6 +34,7 @@ pub(super) fn run(
             return (Err(error), after);
         }
         let Some(pause) = attempts.next() else { return (Err(error.with_retry(Retry::Exhausted)), after) };
+        tracing::debug!(%error, ?pause, "a transaction is tried again");
         std::thread::sleep(pause);
         // It may be a plan that does not fit any more.
         if lost || session.forget_statements().is_err() {
@@ -89,7 +90,7 @@ pub(super) fn migrate(
     })();
     match result {
         Ok(()) => {
-            AnsiTransactionManager::commit_transaction(session.connection()).map_err(Failure::Postgres)?
+            AnsiTransactionManager::commit_transaction(session.connection()).map_err(Failure::Postgres)?;
         }
         Err(error) => {
             AnsiTransactionManager::rollback_transaction(session.connection()).map_err(Failure::Postgres)?;

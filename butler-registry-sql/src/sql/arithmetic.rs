@@ -37,7 +37,12 @@ pub(crate) fn float(op: Arithmetic, left: f64, right: f64) -> Result<Option<f64>
 }
 
 /// The result for two constants, which are numbers or NULL; `ty` is its type.
-pub(crate) fn constant(op: Arithmetic, ty: ColumnType, left: &Value, right: &Value) -> Result<Value, OutOfRange> {
+pub(crate) fn constant(
+    op: Arithmetic,
+    ty: ColumnType,
+    left: &Value,
+    right: &Value,
+) -> Result<Value, OutOfRange> {
     match (left, right) {
         (Value::Int(left), Value::Int(right)) if ty == ColumnType::Int => Ok(int(op, *left, *right)?.into()),
         _ => match (as_float(left), as_float(right)) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arcstr::ArcStr;
 use butler_core::backend::{
-    Aggregate, AggregateColumn, ColumnType, Comparison, ProjectColumn, Relation, RowBatch, Scalar, Schema, SortKey,
-    Value,
+    Aggregate, AggregateColumn, ColumnType, Comparison, ProjectColumn, Relation, RowBatch, Scalar, Schema,
+    SortKey, Value,
 };
 use butler_core::{Error, ErrorKind, Result};
 
@@ -27,6 +27,7 @@ const INLINE: [usize; 3] = [512, 32, 1];
 
 /// Rows that must be in a temporary table when the statement runs.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "PostgreSQL takes rows as arrays"))]
 pub(crate) struct Upload {
     /// Name of the table; its columns are `c0` and so on.
     pub(crate) table: String,
@@ -86,6 +87,7 @@ impl Statement {
 pub(crate) struct Builder<'d> {
     pub(crate) dialect: &'d dyn Dialect,
     /// Greatest number of rows or values that are part of the statement; more are uploaded.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "PostgreSQL takes rows as arrays"))]
     pub(crate) inline: usize,
     pub(crate) uploads: Vec<Upload>,
     aliases: usize,
@@ -234,19 +236,23 @@ impl Builder<'_> {
     /// The block of a relation, with only some columns.
     pub(crate) fn select(&mut self, relation: &Relation, names: &[ArcStr]) -> Result<Block> {
         let block = self.block(relation)?.unordered();
-        let column = |name: &ArcStr| ProjectColumn { name: name.clone(), value: Scalar::Column(name.clone()) };
+        let column =
+            |name: &ArcStr| ProjectColumn { name: name.clone(), value: Scalar::Column(name.clone()) };
         self.project_block(block, &names.iter().map(column).collect::<Vec<_>>())
     }
 
     fn union_all(&mut self, inputs: &[Relation]) -> Result<Block> {
-        let [first, ..] = inputs else { return Err(Error::new(ErrorKind::Argument, "a union has no inputs")) };
+        let [first, ..] = inputs else {
+            return Err(Error::new(ErrorKind::Argument, "a union has no inputs"));
+        };
         if inputs.len() == 1 {
             return self.block(first);
         }
         let limit = self.dialect.union_limit();
         if inputs.len() > limit {
             let size = inputs.len().div_ceil(inputs.len().div_ceil(limit));
-            let groups = inputs.chunks(size).map(|group| self.union_all(group)).collect::<Result<Vec<_>>>()?;
+            let groups =
+                inputs.chunks(size).map(|group| self.union_all(group)).collect::<Result<Vec<_>>>()?;
             return Ok(self.union_blocks(&groups));
         }
         let blocks = inputs.iter().map(|input| self.block(input)).collect::<Result<Vec<_>>>()?;
@@ -299,7 +305,12 @@ impl Builder<'_> {
         Ok(self.dialect.first_by(self, block, &outputs[..partition.len()], keys))
     }
 
-    fn aggregate(&mut self, input: &Relation, by: &[ArcStr], aggregates: &[AggregateColumn]) -> Result<Block> {
+    fn aggregate(
+        &mut self,
+        input: &Relation,
+        by: &[ArcStr],
+        aggregates: &[AggregateColumn],
+    ) -> Result<Block> {
         let mut block = self.plain(input)?;
         let keys = by.iter().map(|name| position(&block, name)).collect::<Result<Vec<usize>>>()?;
         if keys.iter().any(|index| !matches!(block.outputs[*index].expr.kind, ExprKind::Column(_))) {
@@ -343,8 +354,10 @@ impl Builder<'_> {
             let begin = step.outputs[position(&step, name)?].expr.sql.clone();
             step.filters.push(comparison(Comparison::Eq, Fragment::sql(format!("{nodes}.c{index}")), begin));
         }
-        let mut ends: Vec<Fragment> =
-            to.iter().map(|name| Ok(step.outputs[position(&step, name)?].expr.sql.clone())).collect::<Result<_>>()?;
+        let mut ends: Vec<Fragment> = to
+            .iter()
+            .map(|name| Ok(step.outputs[position(&step, name)?].expr.sql.clone()))
+            .collect::<Result<_>>()?;
         let mut begins: Vec<Fragment> = seeds.outputs.iter().map(|output| output.expr.sql.clone()).collect();
         if ends.is_empty() {
             // Nodes without columns are all the same one.
@@ -385,7 +398,9 @@ pub(crate) fn conjuncts(predicate: &Scalar) -> Vec<&Scalar> {
 fn fixed_column(predicate: &Scalar) -> Option<&ArcStr> {
     match predicate {
         Scalar::Compare { op: Comparison::Eq, left, right } => match (&**left, &**right) {
-            (Scalar::Column(name), Scalar::Literal(_)) | (Scalar::Literal(_), Scalar::Column(name)) => Some(name),
+            (Scalar::Column(name), Scalar::Literal(_)) | (Scalar::Literal(_), Scalar::Column(name)) => {
+                Some(name)
+            }
             _ => None,
         },
         Scalar::In { value, .. } => match &**value {

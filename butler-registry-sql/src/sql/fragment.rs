@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use butler_core::backend::{ColumnType, Value};
+use butler_core::backend::Value;
 
 /// Stands for a bound value in the text of a fragment; no identifier contains it.
 const MARK: char = '\u{1}';
@@ -12,8 +12,9 @@ const MARK: char = '\u{1}';
 pub(crate) enum Bind {
     /// A value other than NULL.
     Value(Value),
-    /// NULL of a type.
-    Null(ColumnType),
+    /// NULL, where its type does not matter.
+    #[cfg(feature = "sqlite")]
+    Null,
     /// A column of the caller's rows, as an array.
     #[cfg(feature = "postgres")]
     Array(crate::postgres::ArrayColumn),

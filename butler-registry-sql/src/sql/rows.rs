@@ -120,7 +120,7 @@ fn push_bytes(column: &Column, row: usize, bytes: &mut Vec<u8>) {
         ColumnType::Int => bytes.extend(column.int(row).unwrap_or_default().to_le_bytes()),
         ColumnType::Bool => bytes.push(u8::from(column.bool(row).unwrap_or_default())),
         ColumnType::Float => {
-            bytes.extend((column.float(row).unwrap_or_default() + 0.0).to_bits().to_le_bytes())
+            bytes.extend((column.float(row).unwrap_or_default() + 0.0).to_bits().to_le_bytes());
         }
         ColumnType::Text | ColumnType::Bytes => {
             let value = column.text(row).map(str::as_bytes).or_else(|| column.bytes(row)).unwrap_or_default();

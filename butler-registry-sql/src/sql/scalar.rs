@@ -177,7 +177,13 @@ impl Builder<'_> {
         }
     }
 
-    fn compare(&mut self, op: Comparison, left: &Scalar, right: &Scalar, scope: &[&[Output]]) -> Result<Expr> {
+    fn compare(
+        &mut self,
+        op: Comparison,
+        left: &Scalar,
+        right: &Scalar,
+        scope: &[&[Output]],
+    ) -> Result<Expr> {
         let (left, right) = (self.scalar(left, scope)?, self.scalar(right, scope)?);
         let nullable = left.nullable || right.nullable;
         let sql = match (left.ty, right.ty) {
@@ -287,7 +293,9 @@ fn find<'a>(scope: &[&'a [Output]], name: &str) -> Result<&'a Expr> {
         .flat_map(|outputs| outputs.iter())
         .find(|output| output.name == name)
         .map(|output| &output.expr)
-        .ok_or_else(|| Error::new(ErrorKind::Argument, format!("a relation is unsound: there is no column '{name}'")))
+        .ok_or_else(|| {
+            Error::new(ErrorKind::Argument, format!("a relation is unsound: there is no column '{name}'"))
+        })
 }
 
 #[cfg(test)]

@@ -192,42 +192,7 @@ pub(crate) fn specs(session: &mut SqliteSession, only: Option<&str>) -> Result<V
          FROM main.sqlite_schema m, pragma_table_xinfo(m.name, 'main') x",
         "x.cid",
     );
-    let mut specs: Vec<(TableSpec, Vec<(i64, ArcStr)>)> = Vec::new();
-    for row in rows(session, columns, &[Text, Text, Text, Text, Bool, Int])? {
-        let [
-            Value::Text(table),
-            Value::Text(sql),
-            Value::Text(name),
-            Value::Text(ty),
-            Value::Bool(not_null),
-            Value::Int(pk),
-        ] = &row[..]
-        else {
-            return Err(unreadable("columns"));
-        };
-        if specs.last().is_none_or(|(spec, _)| spec.name != *table) {
-            specs.push((TableSpec::new(table.clone(), table_comment(sql)), Vec::new()));
-        }
-        let Some((spec, key)) = specs.last_mut() else { return Err(unreadable("columns")) };
-        let ty = column_type(ty).ok_or_else(|| unreadable(table))?;
-        let line = column_line(sql, name);
-        let nullable = !*not_null && *pk == 0;
-        spec.columns.push(ColumnSpec { name: name.clone(), ty, nullable, comment: comment(line) });
-        if *pk > 0 {
-            key.push((*pk, name.clone()));
-        }
-        if line.split(" -- ").next().is_some_and(|line| line.contains("PRIMARY KEY AUTOINCREMENT")) {
-            spec.identity = Some(name.clone());
-        }
-    }
-    let mut specs: Vec<TableSpec> = specs
-        .into_iter()
-        .map(|(mut spec, mut key)| {
-            key.sort();
-            spec.primary_key = key.into_iter().map(|(_, name)| name).collect();
-            spec
-        })
-        .collect();
+    let mut specs = read_columns(rows(session, columns, &[Text, Text, Text, Text, Bool, Int])?)?;
     let indexes = which(
         "SELECT m.name, l.name, x.name FROM main.sqlite_schema m, pragma_index_list(m.name, 'main') l \
          JOIN pragma_index_xinfo(l.name, 'main') x ON x.key AND l.origin = 'c'",
@@ -241,6 +206,43 @@ pub(crate) fn specs(session: &mut SqliteSession, only: Option<&str>) -> Result<V
     );
     read_foreign_keys(&mut specs, rows(session, keys, &[Text, Int, Text, Text, Text, Text])?)?;
     Ok(specs)
+}
+
+fn read_columns(rows: Vec<Vec<Value>>) -> Result<Vec<TableSpec>> {
+    let mut specs: Vec<(TableSpec, Vec<(i64, ArcStr)>)> = Vec::new();
+    for row in rows {
+        let [
+            Value::Text(table),
+            Value::Text(sql),
+            Value::Text(name),
+            Value::Text(ty),
+            Value::Bool(not_null),
+            Value::Int(place),
+        ] = &row[..]
+        else {
+            return Err(unreadable("columns"));
+        };
+        if specs.last().is_none_or(|(spec, _)| spec.name != *table) {
+            specs.push((TableSpec::new(table.clone(), table_comment(sql)), Vec::new()));
+        }
+        let Some((spec, key)) = specs.last_mut() else { return Err(unreadable("columns")) };
+        let ty = column_type(ty).ok_or_else(|| unreadable(table))?;
+        let line = column_line(sql, name);
+        let nullable = !*not_null && *place == 0;
+        spec.columns.push(ColumnSpec { name: name.clone(), ty, nullable, comment: comment(line) });
+        if *place > 0 {
+            key.push((*place, name.clone()));
+        }
+        if line.split(" -- ").next().is_some_and(|line| line.contains("PRIMARY KEY AUTOINCREMENT")) {
+            spec.identity = Some(name.clone());
+        }
+    }
+    let with_key = |(mut spec, mut key): (TableSpec, Vec<(i64, ArcStr)>)| {
+        key.sort();
+        spec.primary_key = key.into_iter().map(|(_, name)| name).collect();
+        spec
+    };
+    Ok(specs.into_iter().map(with_key).collect())
 }
 
 fn read_indexes(specs: &mut [TableSpec], rows: Vec<Vec<Value>>) -> Result<()> {

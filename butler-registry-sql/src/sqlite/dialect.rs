@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use arcstr::ArcStr;
 use butler_core::Result;
-use butler_core::backend::{
-    Arithmetic, ColumnType, Comparison, GlobPart, GlobPattern, RowBatch, Value,
-};
+use butler_core::backend::{Arithmetic, ColumnType, Comparison, GlobPart, GlobPattern, RowBatch, Value};
 
 use super::functions;
-use crate::sql::{
-    Bind, Block, Builder, Dialect, Expr, ExprKind, Fragment, Order, Output, Upload, quoted, symbol,
-};
+use crate::sql::builder::Upload;
+use crate::sql::scalar::{Expr, ExprKind, symbol};
+use crate::sql::{Bind, Block, Builder, Dialect, Fragment, Order, Output, quoted};
 
 /// The dialect of SQLite.
 pub(crate) struct SqliteDialect;
@@ -32,7 +30,12 @@ impl Dialect for SqliteDialect {
         Fragment::sql("NULL")
     }
 
-    fn arithmetic(&self, op: Arithmetic, left: (ColumnType, Fragment), right: (ColumnType, Fragment)) -> Fragment {
+    fn arithmetic(
+        &self,
+        op: Arithmetic,
+        left: (ColumnType, Fragment),
+        right: (ColumnType, Fragment),
+    ) -> Fragment {
         let float = op == Arithmetic::Div || left.0 == ColumnType::Float || right.0 == ColumnType::Float;
         call(functions::name(op, float), left.1, right.1)
     }
@@ -45,8 +48,13 @@ impl Dialect for SqliteDialect {
     }
 
     fn out_of_range(&self, ty: ColumnType) -> Fragment {
-        let (left, right) = if ty == ColumnType::Int { ("9223372036854775807", "1") } else { ("1e308", "1e308") };
-        call(functions::name(Arithmetic::Add, ty != ColumnType::Int), Fragment::sql(left), Fragment::sql(right))
+        let (left, right) =
+            if ty == ColumnType::Int { ("9223372036854775807", "1") } else { ("1e308", "1e308") };
+        call(
+            functions::name(Arithmetic::Add, ty != ColumnType::Int),
+            Fragment::sql(left),
+            Fragment::sql(right),
+        )
     }
 
     fn compare_mixed(&self, op: Comparison, int: Fragment, float: Fragment) -> Fragment {
@@ -121,8 +129,15 @@ impl Dialect for SqliteDialect {
         Ok(builder.derived(source, columns))
     }
 
-    fn first_by(&self, builder: &mut Builder<'_>, mut block: Block, partition: &[usize], order: Vec<Order>) -> Block {
-        let group: Vec<Fragment> = partition.iter().map(|index| block.outputs[*index].expr.sql.clone()).collect();
+    fn first_by(
+        &self,
+        builder: &mut Builder<'_>,
+        mut block: Block,
+        partition: &[usize],
+        order: Vec<Order>,
+    ) -> Block {
+        let group: Vec<Fragment> =
+            partition.iter().map(|index| block.outputs[*index].expr.sql.clone()).collect();
         if let [key] = &order[..]
             && (key.descending || !key.expr.nullable)
         {
@@ -180,7 +195,7 @@ fn inline_rows(rows: &RowBatch) -> Fragment {
     let row = |number: usize| {
         let row = number.min(rows.len() - 1);
         let cells = rows.columns().iter().map(|column| match column.value(row) {
-            Value::Null => Bind::Null(column.ty()),
+            Value::Null => Bind::Null,
             value => Bind::Value(value),
         });
         let number = Fragment::sql(format!("({number}"));
@@ -252,7 +267,8 @@ mod tests {
     fn one_row_of_values_is_no_source() {
         let mut rows = RowBatch::new([("x".into(), ColumnType::Int)]);
         rows.push_row(&[7.into()]).unwrap();
-        let relation = table("t").scan().join(Relation::values(rows), a().eq(Scalar::column("x"))).select(["b"]);
+        let relation =
+            table("t").scan().join(Relation::values(rows), a().eq(Scalar::column("x"))).select(["b"]);
         assert_eq!(sql(&relation), "SELECT t0.\"b\" AS c0 FROM main.\"t\" AS t0 WHERE (t0.\"a\" = ?)");
     }
 
@@ -286,12 +302,19 @@ mod tests {
         let keys = || Relation::values(keys(3));
         let on = || a().eq(Scalar::column("x"));
         let by_values = sql(&table("t").scan().semi(keys(), on()));
-        assert!(by_values.contains("WHERE (t0.\"a\" IN (SELECT t1.c0 FROM (SELECT column2 AS c0 FROM (VALUES (0, ?)"), "{by_values}");
+        assert!(
+            by_values
+                .contains("WHERE (t0.\"a\" IN (SELECT t1.c0 FROM (SELECT column2 AS c0 FROM (VALUES (0, ?)"),
+            "{by_values}"
+        );
         let anti = sql(&table("t").scan().anti(keys(), on()));
         assert!(anti.contains(" IS NOT TRUE)"), "{anti}");
         let other = table("u").scan().rename([("x", "a")]);
         let by_index = sql(&table("t").scan().semi(other, on()));
-        assert!(by_index.ends_with("EXISTS (SELECT 1 FROM main.\"u\" AS t1 WHERE (t0.\"a\" = t1.\"a\"))"), "{by_index}");
+        assert!(
+            by_index.ends_with("EXISTS (SELECT 1 FROM main.\"u\" AS t1 WHERE (t0.\"a\" = t1.\"a\"))"),
+            "{by_index}"
+        );
     }
 
     fn keys(length: i64) -> RowBatch {
@@ -302,11 +325,14 @@ mod tests {
 
     #[test]
     fn texts_are_few() {
-        let semi = |length| sql(&table("t").scan().semi(Relation::values(keys(length)), a().eq(Scalar::column("x"))));
+        let semi = |length| {
+            sql(&table("t").scan().semi(Relation::values(keys(length)), a().eq(Scalar::column("x"))))
+        };
         assert_eq!(semi(5), semi(8));
         assert_ne!(semi(8), semi(9));
         assert_eq!(semi(1000), semi(5000));
-        let is_in = |length| sql(&table("t").scan().filter(a().is_in((0_i64..length).map(Value::from).collect())));
+        let is_in =
+            |length| sql(&table("t").scan().filter(a().is_in((0_i64..length).map(Value::from).collect())));
         assert_eq!(is_in(5), is_in(8));
         assert_eq!(is_in(1000), is_in(5000));
     }
@@ -322,7 +348,9 @@ mod tests {
     #[test]
     fn patterns_are_escaped() {
         let fragment = SqliteDialect.glob(Fragment::sql("x"), &GlobPattern::new(r"a*\*?[b]\?"));
-        let Some((Some(Bind::Value(Value::Text(text))), _)) = fragment.segments().nth(1) else { panic!("no bind") };
+        let Some((Some(Bind::Value(Value::Text(text))), _)) = fragment.segments().nth(1) else {
+            panic!("no bind")
+        };
         assert_eq!(text.as_str(), "a*[*]?[[]b][?]");
     }
 }

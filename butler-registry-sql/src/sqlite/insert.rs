@@ -164,7 +164,7 @@ pub(crate) fn update_rows(session: &mut SqliteSession, table: &TableRef, rows: &
         changed.clone_from(&keys);
     }
     let bind = |index: usize, row: usize| match rows.columns()[index].value(row) {
-        Value::Null => Bind::Null(rows.columns()[index].ty()),
+        Value::Null => Bind::Null,
         value => Bind::Value(value),
     };
     let equal = |index: usize, row: usize| {

@@ -101,7 +101,7 @@ impl Place {
         for byte in self.path.as_os_str().as_bytes() {
             match byte {
                 b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => {
-                    url.push(char::from(*byte))
+                    url.push(char::from(*byte));
                 }
                 _ => {
                     let _ = write!(url, "%{byte:02x}");

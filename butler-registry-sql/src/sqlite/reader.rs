@@ -1,9 +1,11 @@
 //! Connections that only read.
 
+use std::error::Error as _;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use butler_core::backend::{ColumnType, Relation, SchemaVersion, TransactionBody};
-use butler_core::{Result, Retry};
+use butler_core::{Error, ErrorKind, Result, Retry};
 use diesel::sqlite::Sqlite;
 use diesel_migrations::EmbeddedMigrations;
 
@@ -14,6 +16,10 @@ use crate::retry::Attempts;
 use crate::sql::{Fragment, Query, Session, run_body};
 
 const PRAGMAS: &str = "PRAGMA busy_timeout = 60000; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384";
+
+/// Times that something is done with connections that may not write, and the pause between them.
+const ATTEMPTS: usize = 5;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A connection that reads.
 pub(crate) struct Reader {
@@ -34,16 +40,37 @@ impl Reader {
         Ok(Self { place: place.clone(), session, unchanging })
     }
 
-    /// The connection, opened anew if the file was taken for one that nobody changes, and somebody did.
+    /// Does something with the connection, which is opened anew if others changed what it relies on.
+    ///
+    /// `call` also says whether it may be called again.
     ///
     /// # Errors
-    /// As the database says.
-    pub(crate) fn session(&mut self) -> Result<&mut SqliteSession> {
+    /// Those of the call, and of opening a connection.
+    pub(crate) fn run<T>(
+        &mut self,
+        call: &mut dyn FnMut(&mut SqliteSession) -> (Result<T>, bool),
+    ) -> Result<T> {
         if self.unchanging.is_some() && self.unchanging != self.place.stamp() {
             (self.session, self.unchanging) = open(&self.place)?;
         }
-        Ok(&mut self.session)
+        for _ in 1..ATTEMPTS {
+            match call(&mut self.session) {
+                (Err(error), true) if !self.place.writable && is_passing(&error) => {
+                    // Who may not write depends on what those who may have just left behind.
+                    std::thread::sleep(PAUSE);
+                    (self.session, self.unchanging) = open(&self.place)?;
+                }
+                (result, _) => return result,
+            }
+        }
+        call(&mut self.session).0
     }
+}
+
+/// Whether an error may be due to a log, or what readers share, that came or went.
+fn is_passing(error: &Error) -> bool {
+    let caused = error.source().is_some();
+    caused && matches!(error.kind(), ErrorKind::ReadOnly | ErrorKind::Connection | ErrorKind::Busy)
 }
 
 fn open(place: &Place) -> Result<(SqliteSession, Option<Stamp>)> {
@@ -51,9 +78,12 @@ fn open(place: &Place) -> Result<(SqliteSession, Option<Stamp>)> {
         return Ok((SqliteSession::open(&place.url("mode=rw"), PRAGMAS)?, None));
     }
     let stamp = place.stamp();
-    let mut session = SqliteSession::open(&place.url("mode=ro"), PRAGMAS)?;
-    match session.integer("SELECT count(*) FROM sqlite_schema") {
-        Ok(_) => Ok((session, None)),
+    let shared = SqliteSession::open(&place.url("mode=ro"), PRAGMAS).and_then(|mut session| {
+        session.integer("SELECT count(*) FROM sqlite_schema")?;
+        Ok(session)
+    });
+    match shared {
+        Ok(session) => Ok((session, None)),
         // The state of the write-ahead log cannot be shared in this directory; without a log there is none.
         Err(_) if stamp.is_some_and(|stamp| !stamp.has_log()) => {
             Ok((SqliteSession::open(&place.url("mode=ro&immutable=1"), PRAGMAS)?, stamp))
@@ -66,11 +96,11 @@ fn open(place: &Place) -> Result<(SqliteSession, Option<Stamp>)> {
 ///
 /// # Errors
 /// Those of the body; `ReadOnly` if it wants to write.
-pub(crate) fn transaction(session: &mut SqliteSession, mut body: TransactionBody) -> Result<()> {
+pub(crate) fn transaction(session: &mut SqliteSession, body: &mut TransactionBody) -> Result<()> {
     let mut attempts = Attempts::default();
     loop {
         session.run("BEGIN")?;
-        let result = run_body(session, true, &mut body);
+        let result = run_body(session, true, body);
         session.run("ROLLBACK")?;
         match result {
             Err(error) if error.retry() == Retry::Temporary => match attempts.next() {

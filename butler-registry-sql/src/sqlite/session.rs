@@ -21,7 +21,8 @@ use super::handle::{Handle, Interrupt, establish};
 use super::insert::{InsertRows, insert_rows, update_rows};
 use super::{catalog, functions};
 use crate::error::Failure;
-use crate::sql::{Bind, Dialect, Fragment, Session, Statement, Upload, quoted};
+use crate::sql::builder::Upload;
+use crate::sql::{Bind, Dialect, Fragment, Session, Statement, quoted};
 use crate::stream::{BATCH, EARLY, FIRST_BATCH};
 
 /// Statements that a connection keeps prepared; beyond, all are forgotten.
@@ -161,7 +162,7 @@ impl SqliteSession {
             columns.push("c0".into());
         }
         let name = format!("temp.{}", quoted(&upload.table));
-        self.run(&format!("CREATE TABLE {name} ({})", columns.join(", ")))?;
+        self.run(&format!("DROP TABLE IF EXISTS {name}; CREATE TABLE {name} ({})", columns.join(", ")))?;
         let names: Vec<String> = (0..columns.len()).map(|index| format!("c{index}")).collect();
         insert_rows(self, &name, &names.join(", "), &upload.rows, "").map(drop)
     }
@@ -279,7 +280,7 @@ impl QueryFragment<Sqlite> for Sql {
         for (bind, text) in self.0.segments() {
             match bind {
                 None => {}
-                Some(Bind::Null(_)) => out.push_bind_param::<Nullable<Integer>, _>(&None::<i32>)?,
+                Some(Bind::Null) => out.push_bind_param::<Nullable<Integer>, _>(&None::<i32>)?,
                 Some(Bind::Value(value)) => push_value(value, &mut out)?,
                 #[cfg(feature = "postgres")]
                 Some(Bind::Array(_)) => {

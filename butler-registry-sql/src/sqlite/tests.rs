@@ -265,3 +265,67 @@ async fn migrations_go_up_only() {
     expected.sort_by(|a, b| a.name.cmp(&b.name));
     assert_eq!(backend.tables().await.unwrap(), expected);
 }
+
+#[tokio::test]
+async fn a_full_disk_fails_only_who_fills_it() {
+    let (_directory, config) = file();
+    let backend = Arc::new(SqliteBackend::open(&config).unwrap());
+    fill(&backend, 1).await;
+    let limit = |state: &mut State| {
+        let pages = state.session()?.integer("PRAGMA page_count")?;
+        state.session()?.run(&format!("PRAGMA max_page_count = {}", pages + 40))?;
+        // Others queue up behind this.
+        std::thread::sleep(Duration::from_millis(200));
+        Ok(())
+    };
+    let limited = backend.writer.as_ref().unwrap().call(limit);
+    let insert = |key: i64| {
+        let count = if key == 5 { 100_000 } else { 1 };
+        backend.run(move |t| {
+            t.insert(&table(), &rows(key * 1_000_000..key * 1_000_000 + count), OnConflict::Fail)
+        })
+    };
+    let (limited, results) = futures::join!(limited, futures::future::join_all((1..10).map(insert)));
+    limited.unwrap();
+    for (key, result) in (1..10).zip(results) {
+        match result {
+            Ok(count) => assert!(count == 1 && key != 5),
+            Err(error) => assert_eq!((key, error.kind()), (5, ErrorKind::Exhausted)),
+        }
+    }
+    assert_eq!(count(&backend).await, 9);
+}
+
+#[tokio::test]
+async fn a_file_of_another_application_is_left_alone() {
+    let (_directory, config) = file();
+    let place = Place::find(&config).unwrap();
+    let mut theirs = SqliteSession::open(&place.url("mode=rw"), "").unwrap();
+    theirs.run("PRAGMA application_id = 1196444487; CREATE TABLE theirs (a)").unwrap();
+    drop(theirs);
+    let backend = SqliteBackend::open(&config).unwrap();
+    assert_eq!(backend.run(|t| t.create(&table())).await.unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn nothing_is_left_of_a_temporary_database() {
+    let backend = SqliteBackend::open(&SqliteConfig::temporary()).unwrap();
+    let path = backend.place.path.parent().unwrap().to_owned();
+    futures::executor::block_on(fill(&backend, 10));
+    assert_eq!(futures::executor::block_on(count(&backend)), 10);
+    assert!(path.exists());
+    drop(backend);
+    let began = Instant::now();
+    while path.exists() {
+        assert!(began.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn statements_are_forgotten_when_there_are_too_many() {
+    let mut session = SqliteSession::open(":memory:", "").unwrap();
+    for n in 0..1200 {
+        assert_eq!(session.integer(&format!("SELECT {n}")).unwrap(), n);
+    }
+}

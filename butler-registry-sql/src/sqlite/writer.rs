@@ -98,7 +98,8 @@ impl Writer {
             None => job,
         };
         let (sender, receiver) = channel();
-        let state = State { place: self.place.clone(), queue: None, session: None, synchronous: None };
+        let state =
+            State { place: self.place.clone(), queue: None, session: None, synchronous: None, marked: false };
         let spawned = std::thread::Builder::new().name("butler-sqlite-write".into());
         spawned.spawn(move || serve(state, &receiver)).map_err(Failure::Thread)?;
         sender.send(job).map_err(|_| gone())?;
@@ -134,10 +135,13 @@ impl Writer {
 
 /// What the thread owns.
 pub(crate) struct State {
-    place: Place,
-    queue: Option<Queue>,
+    // Closed before the place of a temporary database goes.
     session: Option<SqliteSession>,
+    queue: Option<Queue>,
+    place: Place,
     synchronous: Option<Durability>,
+    /// Whether something was read after something was written.
+    marked: bool,
 }
 
 fn serve(mut state: State, jobs: &Receiver<Job>) {
@@ -186,6 +190,7 @@ impl State {
             Some(session) => session,
             None => {
                 self.synchronous = None;
+                self.marked = false;
                 open(&self.place)?
             }
         };
@@ -216,7 +221,12 @@ impl State {
     }
 
     /// Runs a transaction, and others that wait; returns a job that must come after them.
-    fn group(&mut self, first: Request, jobs: &Receiver<Job>, later: &mut Vec<(Instant, Request)>) -> Option<Job> {
+    fn group(
+        &mut self,
+        first: Request,
+        jobs: &Receiver<Job>,
+        later: &mut Vec<(Instant, Request)>,
+    ) -> Option<Job> {
         let mut done: Vec<Done> = Vec::new();
         let mut waiting = Some(first);
         let mut next = None;
@@ -232,7 +242,10 @@ impl State {
         for (mut request, result) in done {
             match result {
                 Err(error) if error.retry() == Retry::Temporary => match request.attempts.next() {
-                    Some(pause) => later.push((Instant::now() + pause, request)),
+                    Some(pause) => {
+                        tracing::debug!(%error, ?pause, "a transaction is tried again");
+                        later.push((Instant::now() + pause, request));
+                    }
                     None => request.answer(Err(error.with_retry(Retry::Exhausted))),
                 },
                 result => request.answer(result),
@@ -275,7 +288,9 @@ impl State {
             }
             if done.len() < GROUP && Instant::now() < end {
                 match jobs.try_recv() {
-                    Ok(Job::Transaction(request)) if request.durability <= durability => *waiting = Some(request),
+                    Ok(Job::Transaction(request)) if request.durability <= durability => {
+                        *waiting = Some(request);
+                    }
                     Ok(job) => *next = Some(job),
                     Err(_) => {}
                 }
@@ -335,6 +350,9 @@ impl State {
         let result = self.session()?.run("COMMIT");
         if result.is_err() {
             self.roll_back();
+        } else if !std::mem::replace(&mut self.marked, true) {
+            // Who may read the log, but not write what readers share, needs the mark of another reader in it.
+            self.session()?.integer("SELECT count(*) FROM sqlite_schema")?;
         }
         result
     }
@@ -387,7 +405,8 @@ fn open(place: &Place) -> Result<SqliteSession> {
         }
         0 => {}
         other => {
-            let message = format!("'{}' belongs to another application, number {other:#x}", place.path.display());
+            let message =
+                format!("'{}' belongs to another application, number {other:#x}", place.path.display());
             return Err(Error::new(ErrorKind::Corrupt, message));
         }
     }
