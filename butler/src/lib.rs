@@ -20,11 +20,11 @@ pub use source::FileSource;
 /// colons between them), labels of repositories from the file
 /// `BUTLER_REPOSITORY_INDEX`, single values from variables such as `BUTLER__REGISTRY__URL`.
 pub fn builder() -> ButlerBuilder {
-    let mut builder = ButlerBuilder::new(Arc::new(factories()), Arc::new(FileSource))
-        .formatters(formatters())
-        .environment(std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }));
+    let mut builder =
+        ButlerBuilder::new(Arc::new(factories()), Arc::new(FileSource)).formatters(formatters()).environment(
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        );
     if let Ok(path) = std::env::var("BUTLER_CONFIG_PATH") {
         builder = builder.search_path(path.split(':').filter(|directory| !directory.is_empty()));
     }

@@ -196,6 +196,20 @@ pub(crate) fn ids(datasets: &[DatasetRef]) -> Vec<DatasetId> {
     datasets.iter().map(DatasetRef::id).collect()
 }
 
+/// That a dataset is the one that is expected, in all its parts.
+#[track_caller]
+pub(crate) fn assert_same(found: &DatasetRef, expected: &DatasetRef) {
+    assert_eq!(found.id(), expected.id());
+    assert_eq!(found.dataset_type(), expected.dataset_type(), "the type of {}", expected.id());
+    assert_eq!(found.data_id(), expected.data_id(), "the data ID of {}", expected.id());
+    assert_eq!(found.run(), expected.run(), "the run of {}", expected.id());
+}
+
+/// The error of a case that was given nothing to look at.
+pub(crate) fn nothing(what: &str) -> Error {
+    Error::new(ErrorKind::Unexpected, format!("{what} is expected, and nothing came"))
+}
+
 /// A question with nothing but a result.
 pub(crate) fn question(dimensions: DimensionGroup, result: ResultSpec) -> Query {
     Query {
@@ -248,17 +262,25 @@ impl Fixture {
 
     /// With an instrument, `Cam1`, that has four detectors, a run `r`, and `bias`.
     pub(crate) async fn with_camera(harness: &dyn RegistryHarness) -> Result<Self> {
-        let operations = super::data::camera().into_iter().chain([
-            register_run("r"),
-            Operation::RegisterDatasetType(bias()),
-        ]);
+        let operations = super::data::camera()
+            .into_iter()
+            .chain([register_run("r"), Operation::RegisterDatasetType(bias())]);
         Self::with(harness, operations).await
     }
 
     /// Another handle to the same registry, as another process has.
     pub(crate) async fn another(&self) -> Result<Self> {
+        self.opened(false).await
+    }
+
+    /// A handle to the same registry for reading only.
+    pub(crate) async fn reader(&self) -> Result<Self> {
+        self.opened(true).await
+    }
+
+    async fn opened(&self, read_only: bool) -> Result<Self> {
         // Nobody asks the other one for a place; ids come from an issuer of its own.
-        let registry = self.place.open().await?;
+        let registry = self.place.open(read_only).await?;
         Ok(Self { place: Box::new(Nowhere), registry, issuer: IdIssuer::new() })
     }
 
@@ -465,10 +487,10 @@ struct Nowhere;
 #[async_trait::async_trait]
 impl Place for Nowhere {
     async fn create(&self, _universe: DimensionUniverse) -> Result<Arc<dyn Registry>> {
-        self.open().await
+        self.open(false).await
     }
 
-    async fn open(&self) -> Result<Arc<dyn Registry>> {
+    async fn open(&self, _read_only: bool) -> Result<Arc<dyn Registry>> {
         Err(Error::new(ErrorKind::Unexpected, "a second handle opens no third"))
     }
 }
