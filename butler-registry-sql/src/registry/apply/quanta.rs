@@ -75,7 +75,7 @@ pub(super) fn update(session: &mut Session<'_>, updates: &[QuantumUpdate]) -> Re
         ];
         let key = [("origin", update.id.origin().into()), ("id", update.id.id().into())];
         let values = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        let found = session.tx.update(&QUANTUM, &row(key.into_iter().chain(values))?)?;
+        let found = session.tx.update(&QUANTUM, &row(&QUANTUM, key.into_iter().chain(values))?)?;
         if found == 0 {
             return Err(Error::new(
                 ErrorKind::NotFound,
