@@ -10,7 +10,12 @@ mod expansion;
 mod find;
 pub(crate) mod fixture;
 mod imports;
+mod journals;
+mod opaque;
+mod provenance;
 mod records;
+mod removals;
+mod repository;
 mod tags;
 mod types;
 
@@ -188,6 +193,41 @@ macro_rules! __registry_cases {
             conflicts_within_an_import_are_found,
             one_data_id_in_another_run_is_no_conflict,
         }
+        journals {
+            who_claims_first_has_won,
+            to_claim_again_changes_nothing,
+            who_has_lost_changes_nothing,
+            what_is_forgotten_may_be_claimed_again,
+            of_two_claims_at_once_one_has_won,
+        }
+        opaque {
+            all_rows_are_fetched,
+            rows_are_fetched_by_any_columns,
+            a_key_given_twice_gives_rows_once,
+            many_rows_are_fetched_at_once,
+            fetches_are_answered_in_their_order,
+            a_table_or_column_that_is_not_there_is_told,
+            a_table_is_registered_once,
+            another_version_is_refused,
+            the_key_begins_with_the_id_of_a_dataset,
+            rows_go_with_the_artifacts,
+            artifacts_are_told_once,
+        }
+        provenance {
+            what_a_dataset_was_made_from_is_found,
+            what_was_made_from_a_dataset_is_found,
+            depth_is_a_number_of_quanta,
+            what_nobody_made_stands_alone,
+            a_walk_of_a_cycle_ends,
+            quanta_come_back_as_they_are,
+            what_becomes_known_is_added,
+            an_update_without_news_changes_nothing,
+            a_quantum_that_is_not_there_is_not_updated,
+            a_quantum_is_inserted_once,
+            its_run_is_a_run,
+            datasets_that_are_gone_are_remembered,
+            several_beginnings_are_followed_at_once,
+        }
         records {
             what_is_inserted_comes_back,
             insertions_are_counted,
@@ -210,6 +250,34 @@ macro_rules! __registry_cases {
             a_region_that_is_changed_is_found_where_it_is,
             records_of_another_universe_are_refused,
             many_records_come_back,
+        }
+        removals {
+            datasets_are_gone_from_everywhere,
+            datasets_that_are_not_there_are_passed_over,
+            a_data_id_may_be_used_again,
+            what_is_stored_is_not_removed,
+            a_run_goes_with_its_datasets,
+            other_collections_go_without_datasets,
+            a_name_that_is_free_again_stands_for_something_new,
+            children_of_chains_are_not_removed,
+            chains_may_be_told_to_forget,
+            a_chain_may_go_with_its_children,
+            a_collection_that_is_not_there_is_told,
+            a_dataset_is_unstored_by_all_who_have_it,
+            a_plan_tells_what_refers_to_datasets,
+            a_plan_tells_what_goes_with_collections,
+            a_plan_counts_everything_once,
+            a_plan_tells_what_has_a_dataset_type,
+            a_plan_needs_names_that_are_there,
+        }
+        repository {
+            facts_are_kept_and_replaced,
+            all_facts_are_those_of_any_name,
+            it_keeps_its_universe,
+            it_is_created_once,
+            places_are_apart,
+            a_session_begins_once,
+            what_others_did_is_seen_after_a_refresh,
         }
         tags {
             what_is_associated_is_a_member,

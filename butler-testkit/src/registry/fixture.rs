@@ -9,7 +9,8 @@ use butler_core::query::{
 };
 use butler_core::registry::{
     BatchReport, CollectionQuery, DatasetInsert, DatasetTypeQuery, FindRequest, InsertMode, Operation,
-    OperationReport, RecordConflict, RecordSet, Registry, RegistryExt, Removal, RemovalPlan,
+    OperationReport, Quantum, QuantumStatus, RecordConflict, RecordSet, Registry, RegistryExt, Removal,
+    RemovalPlan,
 };
 use butler_core::{
     ChainEdit, CollectionCatalog, CollectionInfo, CollectionSearch, CollectionType, DataId, DatasetId,
@@ -169,6 +170,39 @@ pub(crate) fn remove_collections(collections: &[&str], unlink: bool) -> Operatio
 
 pub(crate) fn remove_types(types: &[&str]) -> Operation {
     Operation::Remove(Removal::DatasetTypes(names(types)))
+}
+
+/// A datastore has artifacts of datasets, and no table that says more.
+pub(crate) fn store(datastore: &str, datasets: &[DatasetRef]) -> Operation {
+    Operation::InsertArtifacts { datastore: datastore.into(), datasets: ids(datasets), rows: Vec::new() }
+}
+
+pub(crate) fn unstore(datastore: &str, datasets: &[DatasetRef]) -> Operation {
+    Operation::RemoveArtifacts { datastore: datastore.into(), datasets: ids(datasets), tables: Vec::new() }
+}
+
+/// A quantum that read some datasets and wrote others.
+pub(crate) fn quantum(
+    fixture: &Fixture,
+    run: &str,
+    status: QuantumStatus,
+    read: &[DatasetRef],
+    written: &[DatasetRef],
+) -> Quantum {
+    Quantum {
+        id: fixture.issuer.issue(),
+        label: "make".into(),
+        task: "Make".into(),
+        run: run.into(),
+        data_id: detector(1),
+        host: None,
+        began: None,
+        ended: None,
+        status,
+        predicted_inputs: Vec::new(),
+        actual_inputs: ids(read),
+        outputs: ids(written),
+    }
 }
 
 /// The insertion of datasets that exist so far only as references; they are of one type and run.
