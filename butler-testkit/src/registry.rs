@@ -4,18 +4,25 @@ mod batches;
 mod calibrations;
 mod chains;
 mod collections;
+mod conditions;
 mod data;
+mod data_ids;
 mod datasets;
 mod expansion;
+mod explanations;
 mod find;
 pub(crate) mod fixture;
 mod imports;
 mod journals;
+mod lookups;
 mod opaque;
+mod orders;
 mod provenance;
 mod records;
 mod removals;
 mod repository;
+mod searches;
+mod sky;
 mod tags;
 mod types;
 
@@ -132,6 +139,37 @@ macro_rules! __registry_cases {
             summaries_tell_what_may_be_there,
             summaries_do_not_shrink,
         }
+        conditions {
+            numbers_are_compared,
+            texts_are_compared,
+            conditions_are_combined,
+            nothing_is_equal_to_null,
+            lists_and_ranges_have_members,
+            patterns_match_whole_texts,
+            numbers_are_calculated,
+            booleans_are_conditions,
+            implied_records_are_looked_at,
+            timespans_and_instants_are_compared,
+            what_has_no_time_overlaps_nothing,
+        }
+        data_ids {
+            unrelated_values_are_combined,
+            values_belong_together_as_records_say,
+            values_of_two_instruments_are_not_mixed,
+            they_are_full,
+            they_are_expanded_if_that_is_asked_for,
+            each_comes_once,
+            without_dimensions_there_is_one,
+            an_empty_registry_has_none,
+            uploads_restrict_them,
+            an_empty_upload_leaves_none,
+            many_may_be_uploaded,
+            those_without_datasets_are_left_out,
+            pixels_alone_cannot_be_listed,
+            those_of_another_universe_cannot_be_asked_for,
+            what_is_joined_must_fit,
+            tracts_and_patches_are_nested,
+        }
         datasets {
             what_is_inserted_comes_back,
             ids_are_answered_in_the_order_of_questions,
@@ -163,6 +201,11 @@ macro_rules! __registry_cases {
             pixels_need_no_records,
             many_data_ids_are_expanded,
             values_of_one_number_in_two_instruments_are_two,
+        }
+        explanations {
+            they_tell_how_a_query_is_evaluated,
+            they_tell_why_there_is_nothing,
+            what_cannot_be_asked_is_not_explained,
         }
         find {
             the_first_collection_wins,
@@ -200,6 +243,17 @@ macro_rules! __registry_cases {
             what_is_forgotten_may_be_claimed_again,
             of_two_claims_at_once_one_has_won,
         }
+        lookups {
+            calibrations_are_those_of_the_time,
+            other_collections_are_valid_at_all_times,
+            one_exposure_has_one_calibration,
+            a_calibration_of_several_exposures_comes_once,
+            a_lookup_in_doubt_is_an_error,
+            all_calibrations_are_found_without_a_time,
+            the_validity_restricts_calibrations,
+            exposures_without_a_calibration_are_left_out,
+            raws_find_their_calibrations,
+        }
         opaque {
             all_rows_are_fetched,
             rows_are_fetched_by_any_columns,
@@ -212,6 +266,17 @@ macro_rules! __registry_cases {
             the_key_begins_with_the_id_of_a_dataset,
             rows_go_with_the_artifacts,
             artifacts_are_told_once,
+        }
+        orders {
+            rows_come_in_the_order_asked_for,
+            later_terms_order_what_earlier_ones_leave,
+            null_is_smaller_than_every_value,
+            texts_are_ordered_by_their_bytes,
+            rows_are_limited_and_left_out,
+            a_limit_needs_no_order,
+            records_are_ordered_and_limited,
+            records_come_once,
+            records_of_relations_are_found,
         }
         provenance {
             what_a_dataset_was_made_from_is_found,
@@ -278,6 +343,43 @@ macro_rules! __registry_cases {
             places_are_apart,
             a_session_begins_once,
             what_others_did_is_seen_after_a_refresh,
+        }
+        searches {
+            all_datasets_are_found,
+            the_first_of_each_data_id_is_found,
+            a_dataset_comes_once,
+            they_come_back_whole,
+            nowhere_is_nothing,
+            the_type_must_be_registered,
+            what_is_wanted_must_be_searched_for,
+            records_restrict_datasets,
+            fields_of_datasets_restrict_them,
+            a_condition_comes_before_the_first_is_chosen,
+            they_are_ordered_and_limited,
+            further_dimensions_do_not_repeat_them,
+            a_second_search_restricts_the_first,
+            memberships_are_listed,
+            memberships_are_restricted_and_ordered,
+            rows_of_any_fields_are_given,
+            fields_of_all_types_are_given,
+            rows_that_agree_in_all_come_once,
+            global_datasets_are_queried_by_collection,
+            many_datasets_are_streamed,
+        }
+        sky {
+            what_is_in_one_place_is_joined,
+            a_join_may_be_asked_for,
+            a_dataset_says_what_belongs_together,
+            regions_restrict_rows,
+            overlaps_are_conditions_like_others,
+            what_has_no_region_overlaps_nothing,
+            rows_in_one_place_are_ordered_and_limited,
+            what_is_in_several_pixels_comes_once,
+            pixels_of_the_common_system_are_joined,
+            pixels_of_other_systems_are_joined,
+            datasets_of_pixels_are_found_by_place,
+            the_first_dataset_in_a_place_is_found,
+            doubt_about_a_join_is_an_error,
         }
         tags {
             what_is_associated_is_a_member,

@@ -4,9 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use arcstr::ArcStr;
-use butler_core::query::{
-    Association, DatasetSearch, OrderTerm, Predicate, Query, QueryRows, ResultSpec, TypedExpr,
-};
+use butler_core::query::{Association, Binds, DatasetSearch, Predicate, Query, QueryRows, ResultSpec, Scope};
 use butler_core::registry::{
     BatchReport, CollectionQuery, DatasetInsert, DatasetTypeQuery, FindRequest, InsertMode, Operation,
     OperationReport, Quantum, QuantumStatus, RecordConflict, RecordSet, Registry, RegistryExt, Removal,
@@ -259,10 +257,51 @@ pub(crate) fn question(dimensions: DimensionGroup, result: ResultSpec) -> Query 
     }
 }
 
-/// Orders by a dimension.
-pub(crate) fn by(dimension: &str) -> OrderTerm {
-    let value = TypedExpr::Field(butler_core::query::Field::Key(element(dimension)));
-    OrderTerm { value, descending: false }
+/// A query for data IDs that satisfy a condition.
+pub(crate) fn select(dimensions: &[&str], condition: &str) -> Query {
+    let dimensions = group(dimensions);
+    satisfying(question(dimensions, ResultSpec::DataIds { dimensions }), condition)
+}
+
+/// A query for records of an element, with some dimensions beside its own, that satisfy a condition.
+pub(crate) fn select_records(name: &str, dimensions: &[&str], condition: &str) -> Query {
+    let element = element(name);
+    let all = group(dimensions).union(element.minimal_group());
+    satisfying(question(all, ResultSpec::Records { element }), condition)
+}
+
+/// A query with one more condition.
+#[expect(clippy::expect_used, reason = "the cases write conditions that mean something")]
+pub(crate) fn satisfying(query: Query, condition: &str) -> Query {
+    let searched: Vec<DatasetType> =
+        query.datasets.iter().map(|search| search.dataset_type.clone()).collect();
+    let scope =
+        Scope { dimensions: query.dimensions, datasets: &[], searched: &searched, binds: &Binds::new() };
+    let condition = scope.predicate(condition).expect("a condition is in the language");
+    Query { predicate: query.predicate.clone().and(condition), ..query }
+}
+
+/// A query with an order.
+#[expect(clippy::expect_used, reason = "the cases write terms that mean something")]
+pub(crate) fn ordered(query: Query, terms: &[&str]) -> Query {
+    let searched: Vec<DatasetType> =
+        query.datasets.iter().map(|search| search.dataset_type.clone()).collect();
+    let scope =
+        Scope { dimensions: query.dimensions, datasets: &[], searched: &searched, binds: &Binds::new() };
+    let term = |text: &&str| scope.order_term(text).expect("a term is in the language");
+    Query { order_by: terms.iter().map(term).collect(), ..query }
+}
+
+/// Values of an integer dimension, in order.
+pub(crate) fn numbers(data_ids: &[DataId], dimension: &str) -> Vec<i64> {
+    data_ids.iter().filter_map(|data_id| data_id.get(dimension)?.as_int()).collect()
+}
+
+/// Values of an integer dimension, sorted.
+pub(crate) fn sorted(data_ids: &[DataId], dimension: &str) -> Vec<i64> {
+    let mut numbers = numbers(data_ids, dimension);
+    numbers.sort_unstable();
+    numbers
 }
 
 /// A registry of its own, and a handle to it.
@@ -439,6 +478,23 @@ impl Fixture {
     /// Datasets of a query.
     pub(crate) async fn datasets(&self, query: Query) -> Result<Vec<DatasetRef>> {
         self.rows(query).await.map(|batches| batches.into_iter().flat_map(into_datasets).collect())
+    }
+
+    /// A search for datasets of a type in some collections.
+    pub(crate) async fn searching(&self, ty: &DatasetType, collections: &[&str]) -> Result<DatasetSearch> {
+        Ok(DatasetSearch { dataset_type: ty.clone(), collections: self.search(collections).await? })
+    }
+
+    /// A query for the datasets of a type in some collections.
+    pub(crate) async fn query_for(
+        &self,
+        ty: &DatasetType,
+        collections: &[&str],
+        find_first: bool,
+    ) -> Result<Query> {
+        let result = ResultSpec::Datasets { dataset_type: ty.name().clone(), find_first };
+        let datasets = vec![self.searching(ty, collections).await?];
+        Ok(Query { datasets, ..question(ty.group(), result) })
     }
 
     /// Data IDs of a query.
