@@ -27,6 +27,12 @@ use crate::store::Store;
 /// The datastore's own directory under its root.
 pub(crate) const DIRECTORY: &str = ".butler";
 
+/// Whether a name in the root is not for artifacts: the datastore's own directory, and
+/// what a repository keeps there if the root is that of the repository.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    name == DIRECTORY || name == "butler.toml" || name.starts_with("registry.sqlite3")
+}
+
 /// Directory of the entries.
 pub(crate) const PATH: &str = ".butler/journal";
 

@@ -7,7 +7,7 @@ use arcstr::ArcStr;
 use butler_core::{Error, ErrorKind, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
-use crate::journal::DIRECTORY;
+use crate::journal::is_reserved;
 
 /// What is encoded in a path: everything but letters, digits, and `/-._~`.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -58,7 +58,7 @@ pub(crate) fn scheme(text: &str) -> Option<&str> {
 pub(crate) fn check_inside(path: &str) -> Result<()> {
     let mut parts = path.split('/');
     let sound = parts.clone().all(|part| !matches!(part, "" | "." | ".."))
-        && parts.next() != Some(DIRECTORY)
+        && !parts.next().is_some_and(is_reserved)
         && !path.contains('\0');
     if sound {
         return Ok(());

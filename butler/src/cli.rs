@@ -2,6 +2,7 @@
 
 mod context;
 mod output;
+mod progress;
 mod values;
 mod verbs;
 

@@ -4,6 +4,7 @@
 //! This crate is what applications depend on: the model and the [`Butler`] of
 //! `butler-core`, with the registries and datastores that its features select.
 
+pub mod exchange;
 mod factories;
 mod source;
 

@@ -58,7 +58,7 @@ pub struct ButlerBuilder {
 pub struct Creation {
     /// URL of the registry's database; by default `sqlite:<root>/registry.sqlite3`.
     pub registry: Option<String>,
-    /// Root of the file datastore; by default `<root>/datastore`.
+    /// Root of the file datastore; by default `<root>`, the repository itself.
     pub datastore: Option<String>,
     /// Texts of configuration files to begin with, weakest first, each with its name for messages.
     pub configs: Vec<(String, String)>,
@@ -430,7 +430,7 @@ fn initial_config(creation: &Creation) -> Result<String> {
         datastore.insert("root".into(), root.clone().into());
     }
     if kind_in(datastore, "file") == "file" {
-        datastore.entry("root").or_insert_with(|| "<root>/datastore".into());
+        datastore.entry("root").or_insert_with(|| "<root>".into());
     }
     name_datastores(datastore, &mut Vec::new());
     toml::to_string(&ordered(table)).map_err(|error| {
@@ -500,7 +500,7 @@ mod tests {
         assert_eq!(
             text,
             "format = 1\n\n[registry]\nkind = \"sql\"\nurl = \"sqlite:<root>/registry.sqlite3\"\n\n\
-             [datastore]\nkind = \"file\"\nroot = \"<root>/datastore\"\nname = \"file\"\n"
+             [datastore]\nkind = \"file\"\nroot = \"<root>\"\nname = \"file\"\n"
         );
         let seed = "[datastore]\nkind = 'chained'\n[[datastore.children]]\nkind = 'file'\nroot = 'a'\n\
                     [[datastore.children]]\nkind = 'file'\nroot = 'b'\n[registry]\ndurability = 'fast'";

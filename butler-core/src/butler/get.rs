@@ -135,6 +135,17 @@ impl Butler {
         Ok(self.inner.datastore.uris(&datasets, false).await?.pop().unwrap_or_default())
     }
 
+    /// Where the artifacts of many datasets are.
+    ///
+    /// With `predict`, for those that are not stored, where they would be.
+    ///
+    /// # Errors
+    /// `NotFound` if one is not stored and nothing is predicted; what cannot be asked.
+    pub async fn uris_many(&self, datasets: &[DatasetRef], predict: bool) -> Result<Vec<ArtifactUris>> {
+        let known = self.with_records(datasets.to_vec()).await?;
+        self.inner.datastore.uris(&known, predict).await
+    }
+
     /// Artifacts of a dataset, as bytes.
     ///
     /// # Errors

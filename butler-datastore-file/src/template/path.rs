@@ -3,7 +3,7 @@
 use arcstr::ArcStr;
 use butler_core::{Error, ErrorKind, Result};
 
-use crate::journal::DIRECTORY;
+use crate::journal::is_reserved;
 
 /// Bytes of a name that file systems allow.
 const NAME_MAX: usize = 255;
@@ -58,8 +58,8 @@ pub(super) fn finish(rendered: &str, extension: &str) -> Result<ArcStr> {
         if part == "." || part == ".." {
             return refuse("leaves its directory");
         }
-        if path.is_empty() && part == DIRECTORY {
-            return refuse("is in the datastore's own directory");
+        if path.is_empty() && is_reserved(part) {
+            return refuse("is where the repository keeps its own files");
         }
         if part.len() > NAME_MAX {
             return refuse("has a directory of more than 255 bytes");

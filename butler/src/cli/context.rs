@@ -1,5 +1,6 @@
 //! What all verbs share: how repositories are opened, what is logged, whether to go on.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use butler::{Butler, ButlerBuilder, Error, ErrorKind, Result};
@@ -43,13 +44,27 @@ enum LogFormat {
 #[derive(Debug)]
 pub(crate) struct Context {
     global: GlobalOptions,
-    interrupted: AtomicBool,
+    interrupted: Interruption,
+}
+
+/// Whether somebody wants the command to end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interruption(Arc<AtomicBool>);
+
+impl Interruption {
+    /// An error if somebody does.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.0.load(Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+        }
+        Ok(())
+    }
 }
 
 impl Context {
     pub(crate) fn new(global: GlobalOptions) -> Result<Self> {
         start_logging(&global)?;
-        Ok(Self { global, interrupted: AtomicBool::new(false) })
+        Ok(Self { global, interrupted: Interruption::default() })
     }
 
     /// A builder of the repository's Butler.
@@ -69,15 +84,17 @@ impl Context {
 
     /// Notes that somebody wants it to end.
     pub(crate) fn interrupt(&self) {
-        self.interrupted.store(true, Ordering::Relaxed);
+        self.interrupted.0.store(true, Ordering::Relaxed);
     }
 
     /// Whether to go on, asked between one step and the next.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.interrupted.load(Ordering::Relaxed) {
-            return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
-        }
-        Ok(())
+        self.interrupted.check()
+    }
+
+    /// What tells, elsewhere, whether to go on.
+    pub(crate) fn interruption(&self) -> Interruption {
+        self.interrupted.clone()
     }
 
     /// Whether progress is shown.

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
 use butler::{Error, ErrorKind, Result, Structured};
 use clap::ValueEnum;
-use comfy_table::{CellAlignment, Table, TableComponent};
+use comfy_table::{CellAlignment, ContentLineStyle, LineStyle, Table, TableStyle};
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -81,9 +81,9 @@ impl Listing {
         Ok(())
     }
 
-    /// Number of rows so far.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
+    /// How the rows are written.
+    pub(crate) fn format(&self) -> Format {
+        self.format
     }
 
     /// Writes a row.
@@ -150,13 +150,17 @@ impl Listing {
             return Ok(());
         }
         let mut table = Table::new();
-        table.load_style(comfy_table::presets::NOTHING);
-        table.set_style(TableComponent::HeaderLines, '-').set_style(TableComponent::MiddleHeaderIntersections, ' ');
+        table.load_style(TableStyle {
+            header_separator: LineStyle::none().fill('-').junction(' '),
+            content_lines: ContentLineStyle::none().junction(' '),
+            header_lines: ContentLineStyle::none().junction(' '),
+            ..comfy_table::presets::NOTHING
+        });
         table.set_header(self.columns.iter().map(|column| column.name.as_str()));
         table.add_rows(rows);
         for (position, column) in self.columns.iter().enumerate() {
             if let Some(shown) = table.column_mut(position) {
-                shown.set_padding((0, 1));
+                shown.set_padding((0, 0));
                 if column.numeric {
                     shown.set_cell_alignment(CellAlignment::Right);
                 }

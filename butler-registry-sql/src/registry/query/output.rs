@@ -222,8 +222,15 @@ impl Output {
             let columns = RecordColumns::new(element, batch, record_column)?;
             return (0..batch.len()).map(|row| columns.record(row, &mut self.strings)).collect();
         }
-        let columns: Vec<&Column> =
-            self.columns.keys.iter().map(|(_, name)| batch.column(name)).collect::<Result<_>>()?;
+        // Other columns may be there because a condition needs them.
+        let required: Vec<DimensionElement> = element.required().collect();
+        let columns: Vec<&Column> = self
+            .columns
+            .keys
+            .iter()
+            .filter(|(dimension, _)| required.contains(dimension))
+            .map(|(_, name)| batch.column(name))
+            .collect::<Result<_>>()?;
         let keys: Vec<RecordKey> = (0..batch.len())
             .map(|row| columns.iter().map(|column| key(column, row, &mut self.strings)).collect())
             .collect::<Result<_>>()?;

@@ -226,8 +226,15 @@ impl Needs {
         for term in &query.order_by {
             term.value.for_each_field(&mut |field| needs.add(field));
         }
-        if let ResultSpec::General { fields, .. } = &query.result {
-            fields.iter().for_each(|field| needs.add(field));
+        // A dimension that the join merely implies is one that tells rows of the result apart.
+        match &query.result {
+            ResultSpec::General { fields, dimensions, .. } => {
+                fields.iter().for_each(|field| needs.add(field));
+                needs.keys.extend(dimensions.required());
+            }
+            ResultSpec::DataIds { dimensions } => needs.keys.extend(dimensions.required()),
+            ResultSpec::Records { element } => needs.keys.extend(element.required()),
+            ResultSpec::Datasets { .. } | ResultSpec::Associations { .. } => {}
         }
         needs
     }

@@ -1,0 +1,88 @@
+//! What the command can do: one module for each group of verbs.
+
+mod associate;
+mod catalog;
+mod chain;
+mod common;
+mod config;
+mod create;
+mod datasets;
+mod files;
+mod import;
+mod object;
+mod query;
+mod records;
+mod register;
+mod validity;
+
+use butler::Result;
+use clap::Subcommand;
+
+use super::context::Context;
+
+/// Declares the verbs, each with the arguments of a type that runs.
+macro_rules! verbs {
+    ($($(#[$about:meta])* $verb:ident($arguments:ty)),* $(,)?) => {
+        /// What is to be done.
+        #[derive(Debug, Subcommand)]
+        pub(crate) enum Verb {
+            $($(#[$about])* $verb($arguments),)*
+        }
+
+        impl Verb {
+            /// Does it.
+            pub(crate) async fn run(self, context: &Context) -> Result<()> {
+                match self {
+                    $(Self::$verb(arguments) => arguments.run(context).await,)*
+                }
+            }
+        }
+    };
+}
+
+verbs! {
+    /// Create a repository
+    Create(create::Create),
+    /// Import dimension records, datasets and collections from an export
+    Import(import::Import),
+    /// Register a dataset type
+    RegisterDatasetType(register::RegisterDatasetType),
+    /// Remove dataset types that no dataset has
+    RemoveDatasetType(register::RemoveDatasetType),
+    /// Register a collection
+    RegisterCollection(register::RegisterCollection),
+    /// Insert dimension records from a file
+    InsertDimensionRecords(records::InsertDimensionRecords),
+    /// Make files of a table known as datasets
+    IngestFiles(files::IngestFiles),
+    /// Store a dataset from a file or standard input
+    Put(object::Put),
+    /// Write a dataset to a file or standard output
+    Get(object::Get),
+    /// Find the dataset of a data ID
+    FindDataset(object::FindDataset),
+    /// List datasets
+    QueryDatasets(datasets::QueryDatasets),
+    /// List data IDs
+    QueryDataIds(query::QueryDataIds),
+    /// List records of a dimension element
+    QueryDimensionRecords(query::QueryDimensionRecords),
+    /// List collections
+    QueryCollections(catalog::QueryCollections),
+    /// List dataset types
+    QueryDatasetTypes(catalog::QueryDatasetTypes),
+    /// Define or change a chain of collections
+    CollectionChain(chain::CollectionChain),
+    /// Add datasets to a tagged collection
+    Associate(associate::Associate),
+    /// Take datasets out of a tagged collection
+    Disassociate(associate::Disassociate),
+    /// Make datasets valid for a timespan
+    CertifyCalibrations(validity::Certify),
+    /// Make datasets invalid for a timespan
+    DecertifyCalibrations(validity::Decertify),
+    /// Print the configuration of a repository
+    ConfigDump(config::ConfigDump),
+    /// Print a script that completes this command in a shell
+    Completions(config::Completions),
+}

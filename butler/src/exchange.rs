@@ -1,0 +1,25 @@
+//! Export files of the Python butler: reading, writing, importing.
+//!
+//! An export is a YAML file that describes dimension records, collections, dataset
+//! types, datasets with their files, and which datasets are in tagged and calibration
+//! collections. Large ones have millions of rows: they are read and written as streams.
+
+mod block;
+mod events;
+mod facts;
+mod file;
+mod header;
+mod import;
+mod item;
+mod migrate;
+mod node;
+mod pass;
+mod record;
+mod scalar;
+mod source;
+
+pub use file::{Contents, Counts, ExportFile, Known};
+pub use header::{FormatVersion, Header};
+pub use import::{ImportOptions, ImportReport, Observer, Progress, Stage, Tally, import};
+pub use item::{ExportedCollection, ExportedDatasets, ExportedFile, ExportedTags, ExportedValidity, Item};
+pub use pass::Part;
