@@ -15,6 +15,7 @@ pub(crate) mod fixture;
 mod imports;
 mod journals;
 mod lookups;
+pub mod mutants;
 mod opaque;
 mod orders;
 mod provenance;

@@ -1,6 +1,6 @@
 //! Quanta.
 
-use butler_core::backend::{OnConflict, TableRef, Value};
+use butler_core::backend::{OnConflict, Strength, TableRef, Value};
 use butler_core::registry::{OperationReport, Quantum, QuantumUpdate};
 use butler_core::{CollectionType, DatasetId, Error, ErrorKind, Instant, Result};
 
@@ -14,6 +14,7 @@ pub(super) fn insert(session: &mut Session<'_>, quanta: &[Quantum]) -> Result<Op
     for quantum in quanta {
         let run =
             session.collection_of_type(&quantum.run, CollectionType::Run, "put outputs of a quantum into")?;
+        session.lock_collection(run.id, Strength::KeyShare)?;
         let data_id = serde_json::to_string(&quantum.data_id).map_err(|error| {
             Error::new(ErrorKind::Unexpected, "a data ID cannot be written").with_source(error)
         })?;
@@ -30,7 +31,14 @@ pub(super) fn insert(session: &mut Session<'_>, quanta: &[Quantum]) -> Result<Op
             quantum.status.name().into(),
         ])?;
     }
-    let inserted = session.tx.insert(&QUANTUM, &rows, OnConflict::Fail)?;
+    let inserted = session.tx.insert(&QUANTUM, &rows, OnConflict::Fail).map_err(|error| {
+        if error.kind() != ErrorKind::ConflictingDefinition {
+            return error;
+        }
+        Error::new(ErrorKind::ConflictingDefinition, "one of the quanta is in the registry already")
+            .with_hint("update it instead")
+            .with_source(error)
+    })?;
     for quantum in quanta {
         edges(session, &QUANTUM_INPUT, quantum.id, &quantum.predicted_inputs, Some(false))?;
         edges(session, &QUANTUM_INPUT, quantum.id, &quantum.actual_inputs, Some(true))?;
