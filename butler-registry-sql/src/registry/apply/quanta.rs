@@ -35,7 +35,9 @@ pub(super) fn insert(session: &mut Session<'_>, quanta: &[Quantum]) -> Result<Op
         if error.kind() != ErrorKind::ConflictingDefinition {
             return error;
         }
-        Error::new(ErrorKind::ConflictingDefinition, "one of the quanta is in the registry already")
+        let ids: Vec<String> = quanta.iter().take(3).map(|quantum| quantum.id.to_string()).collect();
+        let message = format!("a quantum is in the registry already, among {}", ids.join(", "));
+        Error::new(ErrorKind::ConflictingDefinition, message)
             .with_hint("update it instead")
             .with_source(error)
     })?;
