@@ -66,6 +66,13 @@ async fn prepare(shared: &Shared, query: &Query) -> Result<Prepared> {
             needs.keys.extend(element.required());
         }
     }
+    if let ResultSpec::Records { element } = &query.result
+        && element.has_table()
+        && conjuncts.iter().any(is_spatial)
+    {
+        // Records are fetched for what is left at the end: only keys that have one may come so far.
+        needs.fields.entry(*element).or_default();
+    }
     keep_result_regions(query, &mut needs);
     let mut plan = Plan::new(query.dimensions);
     for (element, pixel) in pixel_joins(&conjuncts, query.dimensions.universe().common_skypix()) {

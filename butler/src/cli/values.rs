@@ -8,9 +8,9 @@ use serde_json::{Map, json};
 
 use super::output::{Column, Row};
 
-/// Dimensions of a group in the universe's order, as columns.
+/// Dimensions of a group as columns: required ones first, then implied ones.
 pub(crate) fn dimension_columns(group: DimensionGroup) -> Vec<Column> {
-    group.dimensions().map(dimension_column).collect()
+    group.keys().map(dimension_column).collect()
 }
 
 fn dimension_column(dimension: DimensionElement) -> Column {
@@ -81,7 +81,7 @@ pub(crate) fn data_id_json(data_id: &DataId) -> Structured {
 }
 
 fn data_id_cells(data_id: &DataId, group: DimensionGroup) -> impl Iterator<Item = String> + '_ {
-    group.dimensions().map(|dimension| {
+    group.keys().map(|dimension| {
         data_id.get_dimension(dimension).map_or_else(String::new, |value| {
             value.as_str().map_or_else(|| value.to_string(), str::to_owned)
         })

@@ -7,6 +7,7 @@ mod common;
 mod config;
 mod create;
 mod datasets;
+mod demo;
 mod files;
 mod import;
 mod object;
@@ -43,6 +44,8 @@ macro_rules! verbs {
 }
 
 verbs! {
+    /// Show all this on a small simulated survey
+    Demo(demo::Demo),
     /// Create a repository
     Create(create::Create),
     /// Import dimension records, datasets and collections from an export

@@ -232,7 +232,11 @@ impl Block {
     }
 
     /// The dataset type that the block describes.
-    pub(super) fn dataset_type(&self, universe: DimensionUniverse, migration: &Migration) -> Found<DatasetType> {
+    pub(super) fn dataset_type(
+        &self,
+        universe: DimensionUniverse,
+        migration: &Migration,
+    ) -> Found<DatasetType> {
         let dimensions = self.required("dimensions")?;
         let mut names = dimensions.texts()?;
         migration.dimensions(&mut names);

@@ -124,7 +124,12 @@ impl<'a> Events<'a> {
             }
             Raw::Alias(anchor) => match self.anchors.get(&anchor) {
                 Some(node) => Event::Node(Node { at, ..node.clone() }),
-                None => return Err(Flaw::form(at, "an alias repeats a part of the file that is too large for it")),
+                None => {
+                    return Err(Flaw::form(
+                        at,
+                        "an alias repeats a part of the file that is too large for it",
+                    ));
+                }
             },
         }))
     }
@@ -132,7 +137,10 @@ impl<'a> Events<'a> {
     fn enter(&mut self, anchor: usize, tag: Option<&RawTag>, at: At) -> Found<Tag> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(Flaw::form(at, format!("more than {MAX_DEPTH} lists and mappings are within each other")));
+            return Err(Flaw::form(
+                at,
+                format!("more than {MAX_DEPTH} lists and mappings are within each other"),
+            ));
         }
         self.anchor = anchor;
         checked_tag(tag, at)
@@ -160,7 +168,8 @@ impl<'a> Events<'a> {
         match failure {
             Failure::Io(error) => io_error(&self.name, error),
             Failure::NotText(line) => self.locate(
-                Flaw::form(At { line, column: 1 }, "this line is no text of UTF-8").hint("an export is a text in UTF-8"),
+                Flaw::form(At { line, column: 1 }, "this line is no text of UTF-8")
+                    .hint("an export is a text in UTF-8"),
             ),
             Failure::TooLong(line) => self.locate(Flaw::new(
                 At { line, column: 1 },
@@ -215,9 +224,9 @@ impl<'a> Events<'a> {
     }
 
     fn spend(&self, left: &mut usize, count: usize, at: At) -> Result<()> {
-        *left = left
-            .checked_sub(count)
-            .ok_or_else(|| self.locate(Flaw::form(at, format!("more than {MAX_NODES} values are in one here"))))?;
+        *left = left.checked_sub(count).ok_or_else(|| {
+            self.locate(Flaw::form(at, format!("more than {MAX_NODES} values are in one here")))
+        })?;
         Ok(())
     }
 

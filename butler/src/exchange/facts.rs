@@ -107,7 +107,8 @@ impl Facts {
         let known = self.mentions.entry(name.clone()).or_insert(Mention { ty, at });
         match (known.ty, ty) {
             (Some(before), Some(now)) if before != now => {
-                let message = format!("collection '{name}' is used as {now} here, and as {before} at {}", known.at);
+                let message =
+                    format!("collection '{name}' is used as {now} here, and as {before} at {}", known.at);
                 Err(Flaw::new(at, ErrorKind::CollectionType, message))
             }
             (None, Some(_)) => {

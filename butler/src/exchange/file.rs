@@ -8,9 +8,9 @@ use arcstr::ArcStr;
 use butler_core::{DatasetType, DimensionUniverse, Result};
 use rustc_hash::FxHashMap;
 
+use super::facts::{Facts, Mention};
 use super::header::Header;
 use super::item::{BATCH, ExportedCollection, Item};
-use super::facts::{Facts, Mention};
 use super::pass::{Part, Pass, Plan, Sink, read_header};
 use super::source::Source;
 
@@ -158,8 +158,7 @@ impl Contents {
 
     /// Collections that are not in the file, but which it refers to: with the type that they must have.
     pub(super) fn foreign_collections(&self) -> impl Iterator<Item = (&ArcStr, &Mention)> {
-        let foreign = self.facts.mentions.iter().filter(|(name, _)| self.facts.collection(name).is_none());
-        foreign.map(|(name, mention)| (name, mention))
+        self.facts.mentions.iter().filter(|(name, _)| self.facts.collection(name).is_none())
     }
 }
 
@@ -272,13 +271,7 @@ impl ExportFile {
         Ok(Contents { facts, header, counts: tally.counts, items: tally.items })
     }
 
-    fn examine(
-        &mut self,
-        known: &Known,
-        facts: &mut Facts,
-        learning: bool,
-        look: Look<'_>,
-    ) -> Result<Tally> {
+    fn examine(&mut self, known: &Known, facts: &mut Facts, learning: bool, look: Look<'_>) -> Result<Tally> {
         let plan = Plan { known, part: Part::All, learning };
         let mut tally = Tally { items: Some(Vec::new()), ..Tally::default() };
         let mut sink = |item, bytes| {

@@ -107,9 +107,7 @@ impl Top {
     pub(super) fn finish(self, at: At) -> Found<Header> {
         match ["version", "data"].into_iter().find(|key| !self.seen.iter().any(|seen| seen == key)) {
             None => Ok(self.header),
-            Some(key) => {
-                Err(Flaw::form(at, format!("this is no export of a butler: it has no '{key}'")))
-            }
+            Some(key) => Err(Flaw::form(at, format!("this is no export of a butler: it has no '{key}'"))),
         }
     }
 }

@@ -6,6 +6,7 @@ mod plan;
 mod reader;
 mod report;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,13 +14,12 @@ use arcstr::ArcStr;
 use butler_core::datastore::TransferMode;
 use butler_core::registry::{CollectionQuery, DatasetTypeQuery, Operation, RegistryBatch};
 use butler_core::{Butler, DimensionElement, ErrorKind, FieldValue, IngestFile, IngestOptions, Result};
-use rustc_hash::FxHashSet;
 
 use self::associate::Associations;
 use self::files::Directory;
 use self::plan::{Planned, definitions, insertion, merged};
 use super::file::{Contents, ExportFile, Known};
-use super::item::{ExportedDatasets, Item};
+use super::item::{BATCH, ExportedDatasets, Item};
 use super::node::Flaw;
 
 pub use self::report::{ImportReport, Tally};
@@ -127,17 +127,15 @@ async fn known(butler: &Butler) -> Result<Known> {
     let types = butler.registry().dataset_types(DatasetTypeQuery::default()).await?;
     let instruments = butler.query_records("instrument").collect().await?;
     let known = Known::new(butler.universe()).with_dataset_types(types);
-    Ok(instruments.iter().fold(known, |known, record| {
-        match (record.get("name"), record.get("class_name")) {
-            (Some(FieldValue::Text(name)), Some(FieldValue::Text(class))) => {
-                known.with_instrument(name.clone(), class.clone())
-            }
-            _ => known,
+    Ok(instruments.iter().fold(known, |known, record| match (record.get("name"), record.get("class_name")) {
+        (Some(FieldValue::Text(name)), Some(FieldValue::Text(class))) => {
+            known.with_instrument(name.clone(), class.clone())
         }
+        _ => known,
     }))
 }
 
-fn skipped(butler: &Butler, options: &ImportOptions) -> Result<FxHashSet<DimensionElement>> {
+fn skipped(butler: &Butler, options: &ImportOptions) -> Result<BTreeSet<DimensionElement>> {
     options.skip_dimensions.iter().map(|name| butler.universe().element(name)).collect()
 }
 
@@ -162,7 +160,10 @@ async fn check_collections(butler: &Butler, contents: &Contents, name: &str) -> 
             (Some(info), Some(ty)) if info.ty != ty => Flaw::new(
                 mention.at,
                 ErrorKind::CollectionType,
-                format!("collection '{collection}' is used as {ty} here, but it is registered as {}", info.ty),
+                format!(
+                    "collection '{collection}' is used as {ty} here, but it is registered as {}",
+                    info.ty
+                ),
             ),
             _ => continue,
         };
@@ -171,12 +172,21 @@ async fn check_collections(butler: &Butler, contents: &Contents, name: &str) -> 
     Ok(())
 }
 
+/// Changes that wait for others, to share a transaction with them.
+#[derive(Default)]
+struct Waiting {
+    planned: Vec<Planned>,
+    rows: usize,
+    /// Whether they associate datasets, which must be registered by then.
+    are_associations: bool,
+}
+
 /// An import on its way.
 struct Import<'a> {
     butler: &'a Butler,
     options: ImportOptions,
     directory: Directory,
-    skipped: FxHashSet<DimensionElement>,
+    skipped: BTreeSet<DimensionElement>,
     report: ImportReport,
 }
 
@@ -219,22 +229,31 @@ impl Import<'_> {
         let contents = Arc::new(contents);
         let mut items = reader::Items::start(file, contents, known, self.options.observer.clone())?;
         let mut associations = Associations::default();
+        let mut waiting = Waiting::default();
         while let Some(item) = items.next().await? {
+            let is_association = matches!(item, Item::Tags(_) | Item::Validity(_));
+            if waiting.rows + item.rows() > BATCH || is_association != waiting.are_associations {
+                self.apply(std::mem::take(&mut waiting).planned).await?;
+                associations.forget_datasets();
+            }
+            waiting.rows += item.rows();
+            waiting.are_associations = is_association;
             match &item {
                 Item::Records(set) if self.skipped.contains(&set.element) => {}
-                Item::Records(set) => self.apply(merged([set])?).await?,
-                Item::Datasets(datasets) if self.files(&[datasets]) > 0 => self.ingest(&[datasets]).await?,
-                Item::Datasets(datasets) => self.apply(vec![insertion(datasets, |_| true)?]).await?,
+                Item::Records(set) => waiting.planned.extend(merged([set])?),
+                Item::Datasets(datasets) if self.files(&[datasets]) > 0 => {
+                    self.apply(std::mem::take(&mut waiting).planned).await?;
+                    self.ingest(&[datasets]).await?;
+                }
+                Item::Datasets(datasets) => waiting.planned.push(insertion(datasets, |_| true)?),
                 Item::Tags(_) | Item::Validity(_) => {
                     associations.learn(self.butler, std::slice::from_ref(&item)).await?;
-                    let operations = associations.operations(&item)?;
-                    self.apply(operations).await?;
-                    associations.forget_datasets();
+                    waiting.planned.extend(associations.operations(&item)?);
                 }
                 Item::Collection(_) | Item::DatasetType(_) => {}
             }
         }
-        Ok(())
+        self.apply(waiting.planned).await
     }
 
     /// Number of files that come in.

@@ -149,7 +149,8 @@ impl Migration {
     fn visit_membership(&mut self, place: At, entries: &mut Vec<Entry>) -> Found<()> {
         let Some(element) = self.visit_system else { return Ok(()) };
         let system = take(entries, "visit_system").ok_or_else(|| missing(place, "visit_system"))?;
-        let visit = get(entries, "id").or_else(|| get(entries, "visit")).ok_or_else(|| missing(place, "id"))?;
+        let visit =
+            get(entries, "id").or_else(|| get(entries, "visit")).ok_or_else(|| missing(place, "id"))?;
         let fields: [(&str, FieldValue); 3] = [
             ("instrument", required(place, entries, "instrument")?.text()?.into()),
             ("visit_system", system.value.int()?.into()),
@@ -171,9 +172,13 @@ impl Migration {
         // Refuses what is no date, also if the offset is not known.
         let midnight = Timespan::from_day_obs(day, 0).map_err(at(node.at))?.begin();
         let offset = midnight.and_then(|midnight| self.offset(&instrument, midnight));
-        let timespan = offset.map(|offset| Timespan::from_day_obs(day, offset)).transpose().map_err(at(node.at))?;
-        let fields: [(&str, FieldValue); 3] =
-            [("instrument", instrument.clone().into()), ("day_obs", day.into()), ("timespan", timespan.into())];
+        let timespan =
+            offset.map(|offset| Timespan::from_day_obs(day, offset)).transpose().map_err(at(node.at))?;
+        let fields: [(&str, FieldValue); 3] = [
+            ("instrument", instrument.clone().into()),
+            ("day_obs", day.into()),
+            ("timespan", timespan.into()),
+        ];
         self.derived.before.push(DimensionRecord::new(element, fields).map_err(at(place))?);
         self.days.insert((instrument, day));
         Ok(())

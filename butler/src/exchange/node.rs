@@ -6,8 +6,8 @@ use arcstr::ArcStr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use butler_core::{
-    DatasetId, DimensionValue, EncodedRegion, Error, ErrorKind, FieldType, FieldValue, Instant, Result, Timespan,
-    suggest,
+    DatasetId, DimensionValue, EncodedRegion, Error, ErrorKind, FieldType, FieldValue, Instant, Result,
+    Timespan, suggest,
 };
 
 use super::scalar::{Meaning, lenient_float, meaning};
@@ -92,23 +92,28 @@ const REGIONS: [&str; 6] = ["ConvexPolygon", "Ellipse", "Circle", "Box", "UnionR
 
 impl Tag {
     pub(super) fn new(handle: &str, suffix: &str) -> Self {
-        let other = || Self::Other(if handle == "tag:yaml.org,2002:" {
-            format!("!!{suffix}")
-        } else {
-            format!("{handle}{suffix}")
-        });
+        let other = || {
+            Self::Other(if handle == "tag:yaml.org,2002:" {
+                format!("!!{suffix}")
+            } else {
+                format!("{handle}{suffix}")
+            })
+        };
         match (handle, suffix) {
             ("", "!") | ("!", "") | ("tag:yaml.org,2002:", "str") => Self::Text,
             ("tag:yaml.org,2002:", "binary") => Self::Binary,
             ("tag:yaml.org,2002:", name) => {
                 CORE.into_iter().find(|core| *core == name).map_or_else(other, Self::Core)
             }
-            ("!", "uuid") => Self::Uuid,
-            ("!", "butler_time/tai/iso") => Self::Time,
-            ("!", "lsst.daf.butler.Timespan") => Self::Timespan,
-            ("", name) => match name.strip_prefix("lsst.sphgeom.") {
-                Some(class) if REGIONS.contains(&class) => Self::Region,
-                _ => other(),
+            // Tags of Python's classes come with and without an exclamation mark of their own.
+            ("!" | "", name) => match name.strip_prefix('!').unwrap_or(name) {
+                "uuid" => Self::Uuid,
+                "butler_time/tai/iso" => Self::Time,
+                "lsst.daf.butler.Timespan" => Self::Timespan,
+                name => match name.strip_prefix("lsst.sphgeom.") {
+                    Some(class) if REGIONS.contains(&class) => Self::Region,
+                    _ => other(),
+                },
             },
             _ => other(),
         }
@@ -117,7 +122,8 @@ impl Tag {
     /// Refuses tags that mean nothing here.
     pub(super) fn check(&self, place: At) -> Found<()> {
         let Self::Other(tag) = self else { return Ok(()) };
-        let flaw = Flaw::form(place, format!("a value with the tag '{}' cannot be understood", tag.escape_debug()));
+        let flaw =
+            Flaw::form(place, format!("a value with the tag '{}' cannot be understood", tag.escape_debug()));
         Err(if tag.starts_with("!!python/") {
             flaw.hint("objects of Python are not read, for they could do anything")
         } else {
@@ -219,9 +225,13 @@ impl Node {
 
     /// What was expected instead, of a value of a field or dimension.
     fn mistyped(&self, expected: &str) -> Flaw {
-        let flaw =
-            Flaw::new(self.at, ErrorKind::DimensionValue, format!("expected {expected}, found {}", self.describe()));
-        let quotes = expected == "a string" && matches!(self.meaning(), Some(meaning) if meaning != Meaning::Null);
+        let flaw = Flaw::new(
+            self.at,
+            ErrorKind::DimensionValue,
+            format!("expected {expected}, found {}", self.describe()),
+        );
+        let quotes =
+            expected == "a string" && matches!(self.meaning(), Some(meaning) if meaning != Meaning::Null);
         if quotes { flaw.hint("put it in quotes") } else { flaw }
     }
 
@@ -270,15 +280,18 @@ impl Node {
         }
         let dense: String = text.split_ascii_whitespace().collect();
         BASE64.decode(dense).map_err(|error| {
-            Flaw::new(self.at, ErrorKind::DimensionValue, format!("{} are no base64: {error}", self.describe()))
+            Flaw::new(
+                self.at,
+                ErrorKind::DimensionValue,
+                format!("{} are no base64: {error}", self.describe()),
+            )
         })
     }
 
     /// A time, or null for none.
     pub(super) fn instant(&self) -> Found<Option<Instant>> {
-        let wrong = || {
-            self.mistyped("a time").hint("write it as !butler_time/tai/iso 'YYYY-MM-DD HH:MM:SS', in TAI")
-        };
+        let wrong =
+            || self.mistyped("a time").hint("write it as !butler_time/tai/iso 'YYYY-MM-DD HH:MM:SS', in TAI");
         match (&self.value, &self.tag, self.meaning()) {
             (_, _, Some(Meaning::Null)) => Ok(None),
             (_, _, Some(Meaning::Timestamp(time))) => time.instant().map(Some).map_err(at(self.at)),
@@ -298,18 +311,23 @@ impl Node {
                 timespan_between(self.at, map.required("begin")?, map.required("end")?).map(Some)
             }
             _ if self.is_null() => Ok(None),
-            _ => Err(self.mistyped("a timespan")
+            _ => Err(self
+                .mistyped("a timespan")
                 .hint("write it as !lsst.daf.butler.Timespan with begin and end, or EMPTY")),
         }
     }
 
     fn region(&self) -> Found<EncodedRegion> {
         let (Value::Map(entries), Tag::Region) = (&self.value, &self.tag) else {
-            return Err(self.mistyped("a region").hint("write it as !<lsst.sphgeom.ConvexPolygon> with its encoding"));
+            return Err(self
+                .mistyped("a region")
+                .hint("write it as !<lsst.sphgeom.ConvexPolygon> with its encoding"));
         };
         let encoded = Map::new(self.at, entries, &["encoded"])?.required("encoded")?;
         // Digits alone look like a number.
-        let Value::Scalar { text, .. } = &encoded.value else { return Err(encoded.mistyped("hexadecimal digits")) };
+        let Value::Scalar { text, .. } = &encoded.value else {
+            return Err(encoded.mistyped("hexadecimal digits"));
+        };
         match FieldValue::from_text(FieldType::Region, text) {
             Ok(FieldValue::Region(region)) if !text.contains(' ') => {
                 region.decode().map_err(at(encoded.at))?;

@@ -9,9 +9,9 @@ use butler_core::{
 
 use super::block::{BODIES, Block, Body, Kind};
 use super::events::{Event, Events};
+use super::facts::Facts;
 use super::file::Known;
 use super::header::{Header, Top};
-use super::facts::Facts;
 use super::item::{ExportedCollection, Item};
 use super::migrate::Migration;
 use super::node::{At, Entry, Flaw, Found, twice};
@@ -73,7 +73,12 @@ pub(super) fn read_header(source: &mut Source) -> Result<Header> {
 }
 
 impl<'a> Pass<'a> {
-    pub(super) fn new(source: &'a mut Source, plan: &'a Plan<'a>, facts: &'a mut Facts, sink: Sink<'a>) -> Result<Self> {
+    pub(super) fn new(
+        source: &'a mut Source,
+        plan: &'a Plan<'a>,
+        facts: &'a mut Facts,
+        sink: Sink<'a>,
+    ) -> Result<Self> {
         facts.ordered = true;
         Ok(Self {
             events: Events::new(source)?,
@@ -101,7 +106,8 @@ impl<'a> Pass<'a> {
                 self.facts.assumed = Some(self.header.clone());
                 self.migration = Migration::new(&self.header, self.universe());
                 let known = self.plan.known.instruments().chain(&self.facts.instruments);
-                self.migration.instruments = known.map(|(name, class)| (name.clone(), class.clone())).collect();
+                self.migration.instruments =
+                    known.map(|(name, class)| (name.clone(), class.clone())).collect();
                 self.blocks()?;
             } else {
                 let node = self.events.node()?;
@@ -190,7 +196,8 @@ impl<'a> Pass<'a> {
                     self.pass_over()?;
                     return Ok(true);
                 }
-                let known = self.facts.dataset_types.get(&name).or_else(|| self.plan.known.dataset_type(&name));
+                let known =
+                    self.facts.dataset_types.get(&name).or_else(|| self.plan.known.dataset_type(&name));
                 match known.cloned() {
                     Some(dataset_type) => self.datasets(&dataset_type, &run)?,
                     None if self.plan.learning => return Ok(false),

@@ -25,7 +25,8 @@ pub(super) fn record(
             _ => {
                 let index = element.field_index(name).ok_or_else(|| unknown_field(element, entry))?;
                 let field = &element.fields()[index];
-                let value = entry.value.field(field.ty).map_err(|flaw| of_field(element, &field.name, flaw))?;
+                let value =
+                    entry.value.field(field.ty).map_err(|flaw| of_field(element, &field.name, flaw))?;
                 // The own key may be there under both its names.
                 match places[index].replace(fields.len()).map(|place| &fields[place]) {
                     Some((known, same)) if *known != name && *same == value => places[index] = None,

@@ -165,7 +165,7 @@ fn sexagesimal_float(whole: &str, fraction: &str) -> Option<f64> {
 }
 
 /// Reads digits from the front of a text.
-fn digits<'a>(text: &'a str, min: usize, max: usize) -> Option<(u32, &'a str)> {
+fn digits(text: &str, min: usize, max: usize) -> Option<(u32, &str)> {
     let count = text.bytes().take(max).take_while(u8::is_ascii_digit).count();
     (count >= min).then_some(())?;
     Some((text[..count].parse().ok()?, &text[count..]))
@@ -232,7 +232,9 @@ impl Timestamp<'_> {
         });
         match time {
             Some(time) => Instant::try_from(time),
-            None => Err(Error::new(ErrorKind::DimensionValue, format!("{text} is out of the range of times"))),
+            None => {
+                Err(Error::new(ErrorKind::DimensionValue, format!("{text} is out of the range of times")))
+            }
         }
     }
 }
@@ -299,7 +301,10 @@ mod tests {
             ("2021-9-9 03:00:00.", "2021-09-09T03:00:37.000000000"),
             ("2021-09-09", "2021-09-09T00:00:37.000000000"),
             // The zone carries it over a leap second.
-            ("2017-01-01 00:30:00 +01:00", "2017-01-01T00:30:36.000000000".replace("2017-01-01T00", "2016-12-31T23").as_str()),
+            (
+                "2017-01-01 00:30:00 +01:00",
+                "2017-01-01T00:30:36.000000000".replace("2017-01-01T00", "2016-12-31T23").as_str(),
+            ),
             ("2016-12-31 23:59:60", "2017-01-01T00:00:36.000000000"),
         ] {
             match meaning(text) {
@@ -307,7 +312,8 @@ mod tests {
                 other => panic!("{text} is {other:?}"),
             }
         }
-        for text in ["2021-09-09 03:00", "2021-09-09 03:00:00 CET", "2021-09-09 03:00:00+1:2", "12021-09-09"] {
+        for text in ["2021-09-09 03:00", "2021-09-09 03:00:00 CET", "2021-09-09 03:00:00+1:2", "12021-09-09"]
+        {
             assert_eq!(meaning(text), Meaning::Text(text));
         }
         for text in ["2021-02-30", "2021-09-09 25:00:00 +01:00", "1959-01-01 00:00:00"] {

@@ -44,7 +44,10 @@ impl Source {
             return Ok(Self { input: Input::File(file), name, len: metadata.len() });
         }
         if metadata.is_dir() {
-            return Err(Error::new(ErrorKind::Argument, format!("{name} is a directory, not an export file")));
+            return Err(Error::new(
+                ErrorKind::Argument,
+                format!("{name} is a directory, not an export file"),
+            ));
         }
         Self::copy(name, file)
     }
@@ -78,7 +81,8 @@ impl Source {
             Input::Spool(spool) => spool,
         };
         let progress = Rc::new(Progress::default());
-        let chars = Chars { input, bytes: Vec::new(), text: String::new(), at: 0, progress: Rc::clone(&progress) };
+        let chars =
+            Chars { input, bytes: Vec::new(), text: String::new(), at: 0, progress: Rc::clone(&progress) };
         Ok((chars, progress))
     }
 }
@@ -186,9 +190,7 @@ impl Chars<'_> {
     fn decode(&mut self, first: bool) -> bool {
         let valid = match std::str::from_utf8(&self.bytes) {
             Ok(text) => text,
-            Err(error) => {
-                std::str::from_utf8(&self.bytes[..error.valid_up_to()]).unwrap_or_default()
-            }
+            Err(error) => std::str::from_utf8(&self.bytes[..error.valid_up_to()]).unwrap_or_default(),
         };
         let used = valid.len();
         self.text.clear();

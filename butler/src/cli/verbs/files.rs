@@ -81,13 +81,18 @@ impl IngestFiles {
         butler.close().await
     }
 
+    /// The path of a row: from the prefix on, or from where the command was given.
     fn resolve(&self, path: &str) -> String {
-        match &self.prefix {
+        let path = match &self.prefix {
             Some(prefix) if !path.contains("://") && !Path::new(path).is_absolute() => {
                 format!("{}/{path}", prefix.trim_end_matches('/'))
             }
             _ => path.to_owned(),
+        };
+        if path.contains("://") {
+            return path;
         }
+        std::path::absolute(&path).map_or(path, |absolute| absolute.to_string_lossy().into_owned())
     }
 }
 

@@ -37,7 +37,8 @@ impl Associations {
     /// Learns of the repository what items refer to.
     pub(super) async fn learn(&mut self, butler: &Butler, items: &[Item]) -> Result<()> {
         let ids = items.iter().filter_map(ids).flatten();
-        let missing: FxHashSet<DatasetId> = ids.copied().filter(|id| !self.datasets.contains_key(id)).collect();
+        let missing: FxHashSet<DatasetId> =
+            ids.copied().filter(|id| !self.datasets.contains_key(id)).collect();
         let missing: Vec<DatasetId> = missing.into_iter().collect();
         if !missing.is_empty() {
             let found = butler.registry().get(missing).await?.into_iter().flatten();
@@ -121,7 +122,9 @@ impl Associations {
             self.datasets.get(id).cloned().ok_or_else(|| {
                 Error::new(
                     ErrorKind::NotFound,
-                    format!("dataset {id}, a member of '{collection}', is neither in the file nor registered"),
+                    format!(
+                        "dataset {id}, a member of '{collection}', is neither in the file nor registered"
+                    ),
                 )
             })
         })

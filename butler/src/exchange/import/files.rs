@@ -33,7 +33,8 @@ impl Directory {
             None => export.unwrap_or(Path::new(".")),
         };
         let absolute = std::path::absolute(path).map_err(|error| {
-            Error::new(ErrorKind::Argument, format!("'{}' is no directory", path.display())).with_source(error)
+            Error::new(ErrorKind::Argument, format!("'{}' is no directory", path.display()))
+                .with_source(error)
         })?;
         Ok(Self::Local(absolute))
     }
@@ -75,7 +76,8 @@ impl Directory {
 
 fn is_url(path: &str) -> bool {
     path.split_once("://").is_some_and(|(scheme, _)| {
-        !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+        !scheme.is_empty()
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
     })
 }
 

@@ -1,7 +1,11 @@
 //! Changes of the registry that items of an export are.
 
+use std::collections::BTreeMap;
+
 use butler_core::registry::{DatasetInsert, InsertMode, Operation, RecordConflict, RecordSet};
-use butler_core::{ChainEdit, CollectionType, DimensionElement, Error, ErrorKind, Instant, Result};
+use butler_core::{
+    ChainEdit, CollectionType, DimensionElement, DimensionRecord, Error, ErrorKind, Instant, Result,
+};
 use rustc_hash::FxHashMap;
 
 use crate::exchange::file::Contents;
@@ -14,11 +18,16 @@ pub(super) enum Subject {
     Chain,
     DatasetType,
     /// Records, of which some were repeated in the file.
-    Records { element: DimensionElement, repeated: u64 },
+    Records {
+        element: DimensionElement,
+        repeated: u64,
+    },
     Datasets,
     Tags,
     /// Validity, which some datasets have already.
-    Validity { existing: u64 },
+    Validity {
+        existing: u64,
+    },
 }
 
 /// A change, and what it is about.
@@ -56,12 +65,13 @@ pub(super) fn definitions(contents: &Contents) -> Vec<Planned> {
 /// # Errors
 /// `ConflictingDefinition` for two different records of one data ID.
 pub(super) fn merged<'a>(sets: impl IntoIterator<Item = &'a RecordSet>) -> Result<Vec<Planned>> {
-    let mut planned: FxHashMap<DimensionElement, (Vec<_>, u64)> = FxHashMap::default();
-    let mut seen = FxHashMap::default();
+    let mut planned: BTreeMap<DimensionElement, (Vec<_>, u64)> = BTreeMap::new();
+    let mut seen: FxHashMap<(&str, _), &DimensionRecord> = FxHashMap::default();
     for set in sets {
-        let (records, repeated) = planned.entry(set.element).or_insert_with(|| (Vec::with_capacity(set.records.len()), 0));
+        let (records, repeated) =
+            planned.entry(set.element).or_insert_with(|| (Vec::with_capacity(set.records.len()), 0));
         for record in &set.records {
-            match seen.insert((set.element, record.required_values()), record) {
+            match seen.insert((set.element.name(), record.required_values()), record) {
                 None => records.push(record.clone()),
                 Some(earlier) if earlier == record => *repeated += 1,
                 Some(earlier) => {
@@ -77,26 +87,24 @@ pub(super) fn merged<'a>(sets: impl IntoIterator<Item = &'a RecordSet>) -> Resul
             }
         }
     }
-    let mut elements: Vec<DimensionElement> = planned.keys().copied().collect();
-    elements.sort_unstable();
-    Ok(elements
-        .into_iter()
-        .filter_map(|element| {
-            let (records, repeated) = planned.remove(&element)?;
-            let records = RecordSet { element, records };
-            Some(Planned::new(
-                Subject::Records { element, repeated },
-                Operation::InsertRecords { records, on_conflict: RecordConflict::Sync },
-            ))
-        })
-        .collect())
+    let inserts = planned.into_iter().map(|(element, (records, repeated))| {
+        let records = RecordSet { element, records };
+        Planned::new(
+            Subject::Records { element, repeated },
+            Operation::InsertRecords { records, on_conflict: RecordConflict::Sync },
+        )
+    });
+    Ok(inserts.collect())
 }
 
 /// Datasets of the files that are wanted.
 ///
 /// # Errors
 /// `Unexpected` if the clock cannot be read.
-pub(super) fn insertion(datasets: &ExportedDatasets, wanted: impl Fn(&ExportedFile) -> bool) -> Result<Planned> {
+pub(super) fn insertion(
+    datasets: &ExportedDatasets,
+    wanted: impl Fn(&ExportedFile) -> bool,
+) -> Result<Planned> {
     let files = datasets.files.iter().filter(|file| wanted(file));
     let (ids, data_ids) = files
         .flat_map(|file| &file.datasets)
@@ -114,4 +122,46 @@ pub(super) fn insertion(datasets: &ExportedDatasets, wanted: impl Fn(&ExportedFi
             quantum: None,
         }),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use butler_core::DimensionUniverse;
+
+    use super::*;
+
+    fn records(element: &str, texts: &[(&str, i64)]) -> RecordSet {
+        let universe = DimensionUniverse::default();
+        let element = universe.element(element).unwrap();
+        let records = texts.iter().map(|(instrument, id)| {
+            let fields: [(&str, butler_core::FieldValue); 2] = match element.name().as_str() {
+                "instrument" => [("name", (*instrument).into()), ("detector_max", (*id).into())],
+                _ => [("instrument", (*instrument).into()), ("id", (*id).into())],
+            };
+            DimensionRecord::new(element, fields).unwrap()
+        });
+        RecordSet::new(element, records.collect())
+    }
+
+    #[test]
+    fn records_come_once_and_in_order() {
+        let sets = [
+            records("day_obs", &[("Cam", 20_200_101), ("Cam", 20_200_101)]),
+            records("instrument", &[("Cam", 4)]),
+            records("day_obs", &[("Cam", 20_200_102)]),
+        ];
+        let planned = merged(&sets).unwrap();
+        let found: Vec<(&str, usize, u64)> = planned
+            .iter()
+            .map(|planned| match (&planned.subject, &planned.operation) {
+                (Subject::Records { element, repeated }, Operation::InsertRecords { records, .. }) => {
+                    (element.name().as_str(), records.records.len(), *repeated)
+                }
+                other => unreachable!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(found, [("instrument", 1, 0), ("day_obs", 2, 1)]);
+        let sets = [records("instrument", &[("Cam", 4)]), records("instrument", &[("Cam", 5)])];
+        assert_eq!(merged(&sets).unwrap_err().kind(), ErrorKind::ConflictingDefinition);
+    }
 }

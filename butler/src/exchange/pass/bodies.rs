@@ -2,9 +2,11 @@
 
 use arcstr::ArcStr;
 use butler_core::registry::RecordSet;
-use butler_core::{DataId, DatasetId, DatasetRef, DatasetType, DimensionElement, DimensionRecord, Result, Timespan};
+use butler_core::{
+    DataId, DatasetId, DatasetRef, DatasetType, DimensionElement, DimensionRecord, Result, Timespan,
+};
 
-use super::{Pass, Part};
+use super::{Part, Pass};
 use crate::exchange::events::Event;
 use crate::exchange::item::{BATCH, ExportedDatasets, ExportedFile, ExportedTags, ExportedValidity, Item};
 use crate::exchange::node::{At, Flaw, Node, Value, at, timespan_between, twice, unknown_key};
@@ -105,13 +107,16 @@ impl Pass<'_> {
             }
         }
         let missing = |what: &str| {
-            self.events.locate(Flaw::form(place, format!("a file with datasets without '{what}' begins here")))
+            self.events
+                .locate(Flaw::form(place, format!("a file with datasets without '{what}' begins here")))
         };
         let ids = ids.ok_or_else(|| missing("dataset_id"))?;
         let data_ids = data_ids.ok_or_else(|| missing("data_id"))?;
         if ids.len() != data_ids.len() || ids.is_empty() {
             let message = format!("a file has {} dataset ids and {} data IDs", ids.len(), data_ids.len());
-            return Err(self.events.locate(Flaw::form(place, message).hint("it needs one data ID for each id")));
+            return Err(self
+                .events
+                .locate(Flaw::form(place, message).hint("it needs one data ID for each id")));
         }
         let datasets = ids
             .into_iter()
@@ -207,7 +212,8 @@ impl Pass<'_> {
                 "end" => when.end.replace(self.events.node()?).is_some(),
                 "dataset_ids" if !listed => {
                     listed = true;
-                    let known = if when.is_known() { Some(self.events.located(when.read(place))?) } else { None };
+                    let known =
+                        if when.is_known() { Some(self.events.located(when.read(place))?) } else { None };
                     ids = self.valid_ids(collection, known)?;
                     false
                 }
@@ -220,7 +226,9 @@ impl Pass<'_> {
         }
         let timespan = self.events.located(when.read(place))?;
         if !listed {
-            return Err(self.events.locate(Flaw::form(place, "a validity range without 'dataset_ids' begins here")));
+            return Err(self
+                .events
+                .locate(Flaw::form(place, "a validity range without 'dataset_ids' begins here")));
         }
         for ids in ids.chunks(BATCH) {
             self.give_valid(collection, timespan, ids.to_vec())?;
