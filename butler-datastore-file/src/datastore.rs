@@ -24,6 +24,7 @@ use butler_core::{
 };
 
 use crate::config::Verification;
+use crate::record::FileRecord;
 use crate::store::Store;
 use crate::template::Templates;
 
@@ -119,6 +120,11 @@ impl Datastore for FileDatastore {
             // What is wrong with a template is told when it is used.
             _ => Acceptance::Expanded,
         }
+    }
+
+    fn recorded_bytes(&self, dataset: &DatasetRef) -> Option<u64> {
+        let records = FileRecord::of(dataset, &self.inner.name).ok()?;
+        records.iter().map(|record| record.size).sum::<Option<u64>>().filter(|_| !records.is_empty())
     }
 
     async fn prepare_write(&self, requests: Vec<WriteRequest>) -> Result<Box<dyn WriteTransaction>> {

@@ -47,6 +47,8 @@ pub(super) async fn recover(
         }
     })
     .await?;
+    // All at once, and also of those that are too young: whoever keeps outcomes learns which are needed.
+    books.outcomes(names.iter().map(|entry| entry.name.clone()).collect()).await?;
     let mut recovered = Vec::new();
     let mut first_error = None;
     for name in names {

@@ -97,6 +97,11 @@ impl Context {
         self.interrupted.clone()
     }
 
+    /// Whether nothing but errors is to be said.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.global.quiet
+    }
+
     /// Whether progress is shown.
     pub(crate) fn shows_progress(&self) -> bool {
         !self.global.no_progress && !self.global.quiet

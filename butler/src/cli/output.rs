@@ -182,6 +182,27 @@ pub(crate) fn one(format: Format, json: &Structured, line: &str) -> Result<()> {
     })
 }
 
+/// Writes a report as JSON.
+pub(crate) fn json(report: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(report).map_err(|error| {
+        Error::new(ErrorKind::Unexpected, "a report cannot be written as JSON").with_source(error)
+    })?;
+    line(&text)
+}
+
+/// Asks somebody at the terminal; nothing if nobody is there.
+pub(crate) fn ask(question: &str) -> Result<Option<bool>> {
+    if !io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(|error| {
+        Error::new(ErrorKind::Interrupted, "the answer cannot be read").with_source(error)
+    })?;
+    Ok(Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")))
+}
+
 /// Writes a line for people.
 pub(crate) fn line(text: &str) -> Result<()> {
     written(writeln!(io::stdout().lock(), "{text}"))
