@@ -19,7 +19,7 @@ pub use relation::{Aggregate, AggregateColumn, ProjectColumn, Relation, Schema, 
 pub use scalar::{Arithmetic, Comparison, Scalar};
 pub use table::{ColumnSpec, Exclusion, ForeignKey, IndexSpec, OnDelete, TableRef, TableSpec, UniqueSpec};
 pub use traits::{
-    Backend, BackendExt, Capabilities, ColumnStream, OnConflict, SchemaVersion, Strength, Synced, Transaction,
-    TransactionBody,
+    Backend, BackendExt, Capabilities, ColumnStream, OnConflict, SchemaVersion, Strength, Synced,
+    Transaction, TransactionBody,
 };
 pub use value::{ColumnType, Value};

@@ -62,9 +62,10 @@ impl CollectionType {
     /// # Errors
     /// `Corrupt` if no type is.
     pub fn from_code(code: i64) -> Result<Self> {
-        Self::ALL.into_iter().find(|ty| ty.code() == code).ok_or_else(|| {
-            Error::new(ErrorKind::Corrupt, format!("{code} is no type of a collection"))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|ty| ty.code() == code)
+            .ok_or_else(|| Error::new(ErrorKind::Corrupt, format!("{code} is no type of a collection")))
     }
 }
 
@@ -171,7 +172,11 @@ impl ChainEdit {
                     }
                     gone.insert(index);
                 }
-                (0..len).zip(children).filter(|(i, _)| !gone.contains(i)).map(|(_, child)| child.clone()).collect()
+                (0..len)
+                    .zip(children)
+                    .filter(|(i, _)| !gone.contains(i))
+                    .map(|(_, child)| child.clone())
+                    .collect()
             }
         };
         let mut seen = BTreeSet::new();
@@ -201,7 +206,10 @@ pub fn check_collection_name(name: &str) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(Error::new(ErrorKind::Argument, format!("'{}' cannot name a collection: {reason}", name.escape_debug())))
+    Err(Error::new(
+        ErrorKind::Argument,
+        format!("'{}' cannot name a collection: {reason}", name.escape_debug()),
+    ))
 }
 
 #[cfg(test)]

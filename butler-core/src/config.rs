@@ -89,7 +89,8 @@ impl Config {
                 continue;
             }
             let parsed = format!("value = {value}").parse::<toml::Table>().ok();
-            let value = parsed.and_then(|mut table| table.remove("value")).unwrap_or(toml::Value::String(value));
+            let value =
+                parsed.and_then(|mut table| table.remove("value")).unwrap_or(toml::Value::String(value));
             self.set(&path, value, &format!("environment variable {name}"));
         }
     }
@@ -97,7 +98,8 @@ impl Config {
     /// Sets one value, given by the names of the tables that lead to it and its own.
     pub fn set(&mut self, path: &[String], value: toml::Value, origin: &str) {
         let leaf = node(value, &Arc::from(origin));
-        let tree = path.iter().rev().fold(leaf, |inner, name| Node::Table(BTreeMap::from([(name.clone(), inner)])));
+        let tree =
+            path.iter().rev().fold(leaf, |inner, name| Node::Table(BTreeMap::from([(name.clone(), inner)])));
         merge(&mut self.root, tree);
     }
 
@@ -120,6 +122,12 @@ impl Config {
             Node::Table(table) => table,
             _ => unreachable!("merging never replaces the root table"),
         }
+    }
+
+    /// All values, as they were given: nothing is expanded.
+    #[must_use]
+    pub fn to_table(&self) -> toml::Table {
+        self.table().iter().map(|(name, node)| (name.clone(), section::plain(node))).collect()
     }
 
     /// All values with their origins, as TOML with comments; secrets are left out.
@@ -222,7 +230,11 @@ pub fn redact_url(text: &str) -> String {
             let pairs: Vec<String> = query
                 .split('&')
                 .map(|pair| match pair.split_once('=') {
-                    Some((key, _)) if ["key", "secret", "token", "password", "signature"].iter().any(|word| key.to_lowercase().contains(word)) => {
+                    Some((key, _))
+                        if ["key", "secret", "token", "password", "signature"]
+                            .iter()
+                            .any(|word| key.to_lowercase().contains(word)) =>
+                    {
                         format!("{key}={REDACTED}")
                     }
                     _ => pair.to_owned(),
@@ -240,9 +252,17 @@ mod tests {
 
     fn config() -> Config {
         let mut config = Config::default();
-        config.merge_text("[registry]\nkind = 'sql'\nurl = 'postgresql://me:pw@host/db?password=x&schema=s'", "defaults").unwrap();
         config
-            .merge_text("[[datastore.children]]\nroot = '<root>/a'\n[[datastore.children]]\nroot = '${HOME_X}/b'", "butler.toml")
+            .merge_text(
+                "[registry]\nkind = 'sql'\nurl = 'postgresql://me:pw@host/db?password=x&schema=s'",
+                "defaults",
+            )
+            .unwrap();
+        config
+            .merge_text(
+                "[[datastore.children]]\nroot = '<root>/a'\n[[datastore.children]]\nroot = '${HOME_X}/b'",
+                "butler.toml",
+            )
             .unwrap();
         config
     }

@@ -4,6 +4,7 @@ mod bits;
 mod config;
 mod data_id;
 mod element;
+mod field_text;
 mod group;
 mod record;
 mod universe;

@@ -111,14 +111,12 @@ impl Factories {
 
     fn unknown<'a>(&self, what: &str, kind: &str, known: impl Iterator<Item = &'a ArcStr>) -> Error {
         if let Some(feature) = self.missing.get(kind) {
-            return Error::new(
-                ErrorKind::Configuration,
-                format!("{what} kind '{kind}' was not compiled in"),
-            )
-            .with_hint(format!("build with the cargo feature '{feature}'"));
+            return Error::new(ErrorKind::Configuration, format!("{what} kind '{kind}' was not compiled in"))
+                .with_hint(format!("build with the cargo feature '{feature}'"));
         }
         let known: Vec<&str> = known.map(ArcStr::as_str).collect();
-        let error = Error::new(ErrorKind::Configuration, format!("{what} kind '{}' is unknown", kind.escape_debug()));
+        let error =
+            Error::new(ErrorKind::Configuration, format!("{what} kind '{}' is unknown", kind.escape_debug()));
         match suggest::nearest(kind, known.iter().copied()) {
             Some(near) => error.with_hint(format!("did you mean '{near}'?")),
             None if known.is_empty() => error.with_hint(format!("this build has no kind of {what}")),

@@ -131,13 +131,16 @@ impl Formatters {
     /// `Formatter` if it is not known here; the message names those that are.
     pub fn get(&self, name: &str) -> Result<&Arc<dyn Formatter>> {
         self.by_name.get(name).ok_or_else(|| {
-            let error =
-                Error::new(ErrorKind::Formatter, format!("formatter '{}' is not known here", name.escape_debug()));
+            let error = Error::new(
+                ErrorKind::Formatter,
+                format!("formatter '{}' is not known here", name.escape_debug()),
+            );
             match suggest::nearest(name, self.by_name.keys().map(ArcStr::as_str)) {
                 Some(near) => error.with_hint(format!("did you mean '{near}'?")),
                 None => {
                     let known: Vec<&str> = self.by_name.keys().map(ArcStr::as_str).collect();
-                    error.with_hint(format!("there are {}; others come with cargo features", known.join(", ")))
+                    error
+                        .with_hint(format!("there are {}; others come with cargo features", known.join(", ")))
                 }
             }
         })

@@ -1,14 +1,16 @@
 //! The model and the traits of the Data Butler.
 
 pub mod backend;
+mod butler;
 mod collection;
-mod dataset;
-mod dimension;
 mod config;
+mod dataset;
 pub mod datastore;
+mod dimension;
 mod error;
 mod factory;
 mod formatter;
+mod host;
 mod lookup;
 mod object;
 pub mod query;
@@ -18,9 +20,14 @@ mod storage_class;
 pub mod suggest;
 pub mod time;
 
+pub use butler::{
+    AssociationQuery, Butler, ButlerBuilder, Creation, DataIdQuery, DatasetHandle, DatasetQuery, Defaults,
+    Draft, IngestFile, IngestOptions, Lookup, LookupTarget, LooseDataId, PutTarget, QueryBuilder, QueryRow,
+    RecordQuery, RowBatches, RowQuery, TypeName,
+};
 pub use collection::{
-    ChainEdit, CollectionCatalog, CollectionInfo, CollectionSearch, CollectionSummary, CollectionType, NamePattern,
-    NamePatterns, SearchMember, check_collection_name,
+    ChainEdit, CollectionCatalog, CollectionInfo, CollectionSearch, CollectionSummary, CollectionType,
+    NamePattern, NamePatterns, SearchMember, check_collection_name,
 };
 pub use config::{Config, ConfigSource, MemorySource, Section, parse_duration, redact_url};
 pub use dataset::{
@@ -34,6 +41,7 @@ pub use dimension::{
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use factory::{DatastoreContext, DatastoreFactory, Factories, RegistryConfig, RegistryFactory};
 pub use formatter::{Formatter, Formatters, ReadOutcome, ReadRequest, ReadSource};
+pub use host::{host_name, user_name};
 pub use lookup::{LookupKey, LookupTable};
 pub use object::{Object, Structured};
 pub use storage_class::{

@@ -8,7 +8,7 @@ mod removal;
 mod report;
 mod traits;
 
-pub use batch::{DatasetInsert, InsertMode, Operation, RecordConflict, RecordSet, RegistryBatch};
+pub use batch::{DatasetInsert, InsertMode, OpaqueRows, Operation, RecordConflict, RecordSet, RegistryBatch};
 pub use find::{CollectionQuery, DatasetTypeQuery, FindRequest};
 pub use opaque::{JournalOutcome, OpaqueFetch, OpaqueTable, Outcome};
 pub use provenance::{

@@ -73,7 +73,11 @@ impl StorageClass {
                 let hint = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 Err(Error::new(
                     ErrorKind::Argument,
-                    format!("storage class '{}' takes no read parameter '{}'", self.name, name.escape_debug()),
+                    format!(
+                        "storage class '{}' takes no read parameter '{}'",
+                        self.name,
+                        name.escape_debug()
+                    ),
                 )
                 .with_hint(format!("it takes {hint}")))
             }
@@ -97,7 +101,11 @@ impl StorageClass {
         }
         Err(Error::new(
             ErrorKind::StorageClass,
-            format!("an object of type {} is no {self}, which is {} in memory", object.type_name(), self.in_memory),
+            format!(
+                "an object of type {} is no {self}, which is {} in memory",
+                object.type_name(),
+                self.in_memory
+            ),
         ))
     }
 
@@ -164,11 +172,17 @@ impl StorageClasses {
     ) -> Result<StorageClass> {
         let problem = |message: String| Error::new(ErrorKind::Configuration, message);
         if path.contains(name) {
-            return Err(problem(format!("storage class '{name}' inherits from itself: {}", path.join(" → "))));
+            return Err(problem(format!(
+                "storage class '{name}' inherits from itself: {}",
+                path.join(" → ")
+            )));
         }
         let Some(own) = config.get(name) else {
             return self.by_name.get(name).map(|class| (**class).clone()).ok_or_else(|| {
-                problem(format!("storage class '{}' inherits from '{name}', which is unknown", path.join(" → ")))
+                problem(format!(
+                    "storage class '{}' inherits from '{name}', which is unknown",
+                    path.join(" → ")
+                ))
             });
         };
         path.push(name.clone());

@@ -45,7 +45,7 @@ pub(crate) fn table(datastore: &str) -> OpaqueTable {
         .nullable("size", Int, "number of bytes")
         .primary_key(["origin", "id", "component"])
         .index(["path_hash"]);
-    OpaqueTable { spec, version: VERSION }
+    OpaqueTable { datastore: datastore.into(), spec, version: VERSION }
 }
 
 /// A name that every database takes, and no two datastores have in common.

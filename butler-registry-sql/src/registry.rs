@@ -10,6 +10,7 @@ mod opaque;
 mod plan;
 mod provenance;
 mod query;
+mod records;
 mod rows;
 
 use std::sync::Arc;
@@ -19,8 +20,8 @@ use async_trait::async_trait;
 use butler_core::backend::{Backend, BackendExt, ColumnBatch, Relation};
 use butler_core::query::{Explanation, Query, QueryStream};
 use butler_core::registry::{
-    BatchReport, CollectionQuery, DatasetTypeQuery, FindRequest, OpaqueFetch, ProvenanceGraph, ProvenanceQuery,
-    Registry, RegistryBatch, Removal, RemovalPlan,
+    BatchReport, CollectionQuery, DatasetTypeQuery, FindRequest, OpaqueFetch, ProvenanceGraph,
+    ProvenanceQuery, Registry, RegistryBatch, Removal, RemovalPlan,
 };
 use butler_core::{
     CollectionInfo, DataId, DatasetId, DatasetRef, DatasetType, DimensionUniverse, Error, ErrorKind, Result,

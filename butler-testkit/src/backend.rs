@@ -15,6 +15,7 @@ mod joins;
 mod large;
 mod ordering;
 mod random;
+mod random_writes;
 mod scalars;
 mod shapes;
 mod streams;
@@ -253,6 +254,9 @@ macro_rules! __backend_cases {
             overflows_surface_as_in_the_reference,
             hidden_overflows_make_no_wrong_rows,
         }
+        random_writes {
+            they_do_as_in_the_reference,
+        }
         scalars {
             integers_are_compared,
             floats_are_compared,
@@ -262,6 +266,7 @@ macro_rules! __backend_cases {
             integers_are_compared_exactly_with_floats,
             comparison_with_null_is_null,
             logic_is_three_valued,
+            the_first_value_is_chosen,
             connectives_may_have_no_operands,
             null_is_found,
             lists_are_searched,

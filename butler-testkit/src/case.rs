@@ -71,7 +71,7 @@ pub(crate) fn check<H: Harness + ?Sized>(cases: &[Case<H>], path: &str, harness:
 }
 
 /// One for all tests of a process.
-fn runtime() -> Result<&'static Runtime> {
+pub(crate) fn runtime() -> Result<&'static Runtime> {
     static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
     let make = || Builder::new_multi_thread().worker_threads(2).enable_all().build();
     RUNTIME

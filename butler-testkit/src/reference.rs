@@ -9,6 +9,8 @@ mod key;
 mod references;
 mod scalar;
 mod table;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 use std::fmt;

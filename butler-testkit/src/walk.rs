@@ -79,7 +79,7 @@ fn replace(scalar: &mut Scalar, change: &dyn Fn(Scalar) -> Scalar) {
             replace(left, change);
             replace(right, change);
         }
-        Scalar::And(operands) | Scalar::Or(operands) => {
+        Scalar::And(operands) | Scalar::Or(operands) | Scalar::Coalesce(operands) => {
             operands.iter_mut().for_each(|operand| replace(operand, change));
         }
         Scalar::Not(operand) | Scalar::IsNull(operand) | Scalar::Negate(operand) => replace(operand, change),

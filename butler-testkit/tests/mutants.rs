@@ -15,6 +15,7 @@ fn what_is_sound_survives() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "who asks for the table wants to see it")]
 fn every_mutant_is_found_out_and_every_case_finds_one_out() {
     // With all cases for all mutants it takes some minutes.
     let all = std::env::var_os("BUTLER_TEST_ALL_KILLS").is_some();

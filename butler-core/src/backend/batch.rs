@@ -164,7 +164,11 @@ impl Column {
             _ => {
                 return Err(Error::new(
                     ErrorKind::Argument,
-                    format!("the value {} cannot be stored in a column of type {}", value.to_string().escape_debug(), self.ty()),
+                    format!(
+                        "the value {} cannot be stored in a column of type {}",
+                        value.to_string().escape_debug(),
+                        self.ty()
+                    ),
                 ));
             }
         }
@@ -357,9 +361,11 @@ impl ColumnBatch {
     /// # Errors
     /// `Unexpected` if there is none.
     pub fn column(&self, name: &str) -> Result<&Column> {
-        self.names.iter().position(|other| other == name).map(|index| &self.columns[index]).ok_or_else(|| {
-            Error::new(ErrorKind::Unexpected, format!("a result has no column '{name}'"))
-        })
+        self.names
+            .iter()
+            .position(|other| other == name)
+            .map(|index| &self.columns[index])
+            .ok_or_else(|| Error::new(ErrorKind::Unexpected, format!("a result has no column '{name}'")))
     }
 
     /// Appends a row.

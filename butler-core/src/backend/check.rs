@@ -177,6 +177,14 @@ impl Scalar {
                 Ok(ColumnType::Bool)
             }
             Self::Arithmetic { op, left, right } => arithmetic_type(*op, left.ty(schema)?, right.ty(schema)?),
+            Self::Coalesce(operands) => {
+                let Some((first, rest)) = operands.split_first() else {
+                    return Err(problem("there is nothing to choose a value from".into()));
+                };
+                let ty = first.ty(schema)?;
+                rest.iter().try_for_each(|operand| operand.expect(schema, ty))?;
+                Ok(ty)
+            }
             Self::Negate(operand) => {
                 let ty = operand.ty(schema)?;
                 if is_number(ty) { Ok(ty) } else { Err(problem(format!("{ty} has no sign"))) }
@@ -253,8 +261,14 @@ mod tests {
         refuses(&Relation::union_all(vec![]), "no inputs");
         refuses(&Relation::union_all(vec![scan.clone(), scan.clone().select(["a"])]), "differ");
         let text = || Scalar::column("b");
-        refuses(&scan.clone().project([("x", text().arithmetic(Arithmetic::Add, 1))]), "Add does not take text");
-        refuses(&scan.clone().project([("x", Scalar::Literal(1.5.into()).arithmetic(Arithmetic::Rem, 1))]), "Rem");
+        refuses(
+            &scan.clone().project([("x", text().arithmetic(Arithmetic::Add, 1))]),
+            "Add does not take text",
+        );
+        refuses(
+            &scan.clone().project([("x", Scalar::Literal(1.5.into()).arithmetic(Arithmetic::Rem, 1))]),
+            "Rem",
+        );
         let closure = Relation::Closure {
             seeds: Box::new(scan.clone().select(["a"])),
             edges: Box::new(scan),
@@ -271,7 +285,10 @@ mod tests {
         let relation = table()
             .scan()
             .join(values, Scalar::column("a").lt(Scalar::column("x")))
-            .project([("half", Scalar::column("a").arithmetic(Arithmetic::Div, 2)), ("b", Scalar::column("b"))])
+            .project([
+                ("half", Scalar::column("a").arithmetic(Arithmetic::Div, 2)),
+                ("b", Scalar::column("b")),
+            ])
             .aggregate(
                 ["b"],
                 vec![

@@ -101,10 +101,20 @@ mod tests {
     #[test]
     fn matches_as_the_reference() {
         let names = ["Aa", "Ab", "Ba", "Bb"];
-        let count = |pattern: &str| names.iter().filter(|name| GlobPattern::new(pattern).matches(name)).count();
+        let count =
+            |pattern: &str| names.iter().filter(|name| GlobPattern::new(pattern).matches(name)).count();
         let cases = [
-            ("*", 4), (r"\*", 0), ("A*", 2), ("A?", 2), ("??", 4), ("*a", 2), ("A[ab]", 0), ("%", 0), ("__", 0),
-            ("a", 0), ("", 0),
+            ("*", 4),
+            (r"\*", 0),
+            ("A*", 2),
+            ("A?", 2),
+            ("??", 4),
+            ("*a", 2),
+            ("A[ab]", 0),
+            ("%", 0),
+            ("__", 0),
+            ("a", 0),
+            ("", 0),
         ];
         for (pattern, expected) in cases {
             assert_eq!(count(pattern), expected, "{pattern}");
@@ -116,7 +126,9 @@ mod tests {
     fn naive(parts: &[GlobPart], text: &[char]) -> bool {
         match (parts.first(), text.first()) {
             (None, None) => true,
-            (Some(GlobPart::Run), _) => naive(&parts[1..], text) || (!text.is_empty() && naive(parts, &text[1..])),
+            (Some(GlobPart::Run), _) => {
+                naive(&parts[1..], text) || (!text.is_empty() && naive(parts, &text[1..]))
+            }
             (Some(GlobPart::One), Some(_)) => naive(&parts[1..], &text[1..]),
             (Some(GlobPart::Literal(c)), Some(d)) if c == d => naive(&parts[1..], &text[1..]),
             _ => false,

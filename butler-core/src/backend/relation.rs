@@ -288,7 +288,11 @@ impl Relation {
 
     /// First row of each group.
     #[must_use]
-    pub fn first_by<N: Into<ArcStr>>(self, partition: impl IntoIterator<Item = N>, order: Vec<SortKey>) -> Self {
+    pub fn first_by<N: Into<ArcStr>>(
+        self,
+        partition: impl IntoIterator<Item = N>,
+        order: Vec<SortKey>,
+    ) -> Self {
         let partition = partition.into_iter().map(Into::into).collect();
         Self::FirstBy { input: Box::new(self), partition, order }
     }

@@ -53,13 +53,14 @@ pub enum Arithmetic {
 /// | `IsNull` | never NULL | |
 /// | `In` | NULL if the value is, unless the list is empty | an empty list gives false; the list has no NULL |
 /// | `Glob` | NULL if the value is | case counts; the pattern fits the whole text |
+/// | `Coalesce` | NULL if all are | |
 /// | `Arithmetic`, `Negate` | NULL if an operand is | a result out of range of its type is an error, also one that becomes zero only by underflow of `Mul` or `Div`; division and remainder by zero are NULL; of an integer and a float, and of two integers in `Div`, integers become the nearest float; a remainder by -1 is 0 |
 ///
 /// An arithmetic error surfaces if the result depends on it: on the value, or on whether a row is
 /// there. One that the result does not depend on — in a row that another condition removes,
 /// in a column that is projected away, in an operand of an `And` that is false anyway — surfaces
-/// or not: databases choose the order in which they evaluate. The reference
-/// backend evaluates everything, and fails.
+/// or not: databases choose the order in which they evaluate. But one that no row has, does not.
+/// The reference backend evaluates everything, and fails.
 ///
 /// Values are never NaN or infinite, and negative zero is zero. Types are
 /// checked by [`Relation::schema`](super::Relation::schema): comparisons take two
@@ -116,6 +117,8 @@ pub enum Scalar {
     },
     /// The number with the other sign.
     Negate(Box<Self>),
+    /// The first value that is not NULL, of values of one type; at least one.
+    Coalesce(Vec<Self>),
 }
 
 impl Scalar {
@@ -217,10 +220,12 @@ impl Scalar {
                 left.for_each_column(see);
                 right.for_each_column(see);
             }
-            Self::And(operands) | Self::Or(operands) => {
+            Self::And(operands) | Self::Or(operands) | Self::Coalesce(operands) => {
                 operands.iter().for_each(|operand| operand.for_each_column(see));
             }
-            Self::Not(operand) | Self::IsNull(operand) | Self::Negate(operand) => operand.for_each_column(see),
+            Self::Not(operand) | Self::IsNull(operand) | Self::Negate(operand) => {
+                operand.for_each_column(see)
+            }
             Self::In { value, .. } | Self::Glob { value, .. } => value.for_each_column(see),
         }
     }

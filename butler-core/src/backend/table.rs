@@ -192,7 +192,12 @@ impl TableSpec {
 
     /// Sets the rule about overlapping ranges.
     #[must_use]
-    pub fn exclude<S: AsRef<str>>(mut self, equal: impl IntoIterator<Item = S>, begin: &str, end: &str) -> Self {
+    pub fn exclude<S: AsRef<str>>(
+        mut self,
+        equal: impl IntoIterator<Item = S>,
+        begin: &str,
+        end: &str,
+    ) -> Self {
         self.exclusion = Some(Exclusion { equal: names(equal), begin: begin.into(), end: end.into() });
         self
     }
@@ -213,7 +218,9 @@ impl TableSpec {
     /// a table with an identity, its first unique one.
     pub fn payload(&self) -> impl Iterator<Item = &ColumnSpec> {
         let key = self.natural_key();
-        self.columns.iter().filter(move |spec| !key.contains(&spec.name) && self.identity.as_ref() != Some(&spec.name))
+        self.columns
+            .iter()
+            .filter(move |spec| !key.contains(&spec.name) && self.identity.as_ref() != Some(&spec.name))
     }
 
     /// Columns by which callers know a row: the primary key or, where that is

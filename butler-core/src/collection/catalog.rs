@@ -103,8 +103,10 @@ impl CollectionCatalog {
     /// `MissingCollection` if it is not known; the message suggests the nearest name.
     pub fn get(&self, name: &str) -> Result<&Arc<CollectionInfo>> {
         self.by_name.get(name).ok_or_else(|| {
-            let error =
-                Error::new(ErrorKind::MissingCollection, format!("collection '{}' does not exist", name.escape_debug()));
+            let error = Error::new(
+                ErrorKind::MissingCollection,
+                format!("collection '{}' does not exist", name.escape_debug()),
+            );
             match suggest::nearest(name, self.by_name.keys().map(ArcStr::as_str)) {
                 Some(near) => error.with_hint(format!("did you mean '{near}'?")),
                 None => error.with_hint("`query-collections` lists those there are"),
@@ -290,7 +292,10 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::CollectionCycle, "{parent} {child}");
         }
         catalog.check_chain("deep", &names(&["ab", "empty"])).unwrap();
-        assert_eq!(catalog.check_chain("ab", &names(&["z"])).unwrap_err().kind(), ErrorKind::MissingCollection);
+        assert_eq!(
+            catalog.check_chain("ab", &names(&["z"])).unwrap_err().kind(),
+            ErrorKind::MissingCollection
+        );
     }
 
     #[test]

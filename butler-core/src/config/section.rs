@@ -59,7 +59,9 @@ impl<'a> Section<'a> {
         let (found, origin) = match node {
             Node::Table(_) => ("a table".to_owned(), String::new()),
             Node::Array(_) => ("an array of tables".to_owned(), String::new()),
-            Node::Leaf { value, origin } => (format!("the {} {value}", value.type_str()), format!(" ({origin})")),
+            Node::Leaf { value, origin } => {
+                (format!("the {} {value}", value.type_str()), format!(" ({origin})"))
+            }
         };
         Error::new(
             ErrorKind::Configuration,
@@ -85,7 +87,10 @@ impl<'a> Section<'a> {
     /// As [`text`](Self::text), and if there is none.
     pub fn required_text(&self, key: &str) -> Result<String> {
         self.text(key)?.ok_or_else(|| {
-            Error::new(ErrorKind::Configuration, format!("configuration key '{}' is missing", self.key_path(key)))
+            Error::new(
+                ErrorKind::Configuration,
+                format!("configuration key '{}' is missing", self.key_path(key)),
+            )
         })
     }
 
@@ -142,9 +147,9 @@ impl<'a> Section<'a> {
         const EXPECTED: &str = "a duration such as '200ms', '30s', '15m', '1h' or '2d'";
         match self.node(key) {
             None => Ok(None),
-            Some(node @ Node::Leaf { value: toml::Value::Integer(seconds), .. }) => {
-                u64::try_from(*seconds).map(|s| Some(Duration::from_secs(s))).map_err(|_| self.wrong(key, node, EXPECTED))
-            }
+            Some(node @ Node::Leaf { value: toml::Value::Integer(seconds), .. }) => u64::try_from(*seconds)
+                .map(|s| Some(Duration::from_secs(s)))
+                .map_err(|_| self.wrong(key, node, EXPECTED)),
             Some(node @ Node::Leaf { value: toml::Value::String(text), .. }) => {
                 parse_duration(text).map(Some).ok_or_else(|| self.wrong(key, node, EXPECTED))
             }
@@ -176,7 +181,9 @@ impl<'a> Section<'a> {
                 .iter()
                 .enumerate()
                 .map(|(i, item)| match item {
-                    Node::Table(table) => Ok(Section::new(format!("{}[{i}]", self.key_path(key)), table, self.variables)),
+                    Node::Table(table) => {
+                        Ok(Section::new(format!("{}[{i}]", self.key_path(key)), table, self.variables))
+                    }
                     _ => Err(self.wrong(key, node, "an array of tables")),
                 })
                 .collect(),
@@ -194,7 +201,11 @@ impl<'a> Section<'a> {
         T::deserialize(plain(node)).map(Some).map_err(|error| {
             Error::new(
                 ErrorKind::Configuration,
-                format!("configuration key '{}' cannot be read: {}", self.key_path(key), error.message().trim()),
+                format!(
+                    "configuration key '{}' cannot be read: {}",
+                    self.key_path(key),
+                    error.message().trim()
+                ),
             )
         })
     }
@@ -233,7 +244,10 @@ impl<'a> Section<'a> {
             let value = std::env::var(&name).map_err(|_| {
                 Error::new(
                     ErrorKind::Configuration,
-                    format!("configuration key '{}' names the environment variable '{name}', which is not set", self.key_path(key)),
+                    format!(
+                        "configuration key '{}' names the environment variable '{name}', which is not set",
+                        self.key_path(key)
+                    ),
                 )
             })?;
             if value.contains("${") {
@@ -256,9 +270,11 @@ fn first_origin(node: &Node) -> Option<&str> {
     }
 }
 
-fn plain(node: &Node) -> toml::Value {
+pub(super) fn plain(node: &Node) -> toml::Value {
     match node {
-        Node::Table(table) => table.iter().map(|(name, node)| (name.clone(), plain(node))).collect::<toml::Table>().into(),
+        Node::Table(table) => {
+            table.iter().map(|(name, node)| (name.clone(), plain(node))).collect::<toml::Table>().into()
+        }
         Node::Array(items) => toml::Value::Array(items.iter().map(plain).collect()),
         Node::Leaf { value, .. } => value.clone(),
     }
@@ -315,7 +331,10 @@ mod tests {
         let config = config("[registry]\nurl = 7\ndurabilty = 'fast'");
         let registry = config.section("registry").unwrap();
         let error = registry.text("url").unwrap_err();
-        assert_eq!(error.to_string(), "configuration key 'registry.url' must be a string, not the integer 7 (butler.toml)");
+        assert_eq!(
+            error.to_string(),
+            "configuration key 'registry.url' must be a string, not the integer 7 (butler.toml)"
+        );
         registry.text("durability").unwrap();
         let error = registry.finish().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);

@@ -75,7 +75,9 @@ impl DatasetId {
         if uuid.get_variant() != Variant::RFC4122 || uuid.is_max() {
             return Err(Error::new(
                 ErrorKind::Argument,
-                format!("the UUID {uuid} cannot identify a dataset: it is nil, max or not of the RFC 4122 variant"),
+                format!(
+                    "the UUID {uuid} cannot identify a dataset: it is nil, max or not of the RFC 4122 variant"
+                ),
             ));
         }
         let (high, low) = uuid.as_u64_pair();
@@ -180,15 +182,13 @@ impl FromStr for IdGenerationMode {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        [Self::Unique, Self::DataidType, Self::DataidTypeRun].into_iter().find(|mode| mode.name() == name).ok_or_else(
-            || {
-                Error::new(
-                    ErrorKind::Argument,
-                    format!("'{}' is no id generation mode", name.escape_debug()),
-                )
-                .with_hint("there are unique, dataid_type and dataid_type_run")
-            },
-        )
+        [Self::Unique, Self::DataidType, Self::DataidTypeRun]
+            .into_iter()
+            .find(|mode| mode.name() == name)
+            .ok_or_else(|| {
+                Error::new(ErrorKind::Argument, format!("'{}' is no id generation mode", name.escape_debug()))
+                    .with_hint("there are unique, dataid_type and dataid_type_run")
+            })
     }
 }
 
@@ -281,7 +281,8 @@ mod tests {
     #[test]
     fn derived_ids_are_those_of_the_reference() {
         let universe = DimensionUniverse::default();
-        let raw = DatasetType::new("raw", universe.conform(["exposure", "detector"]).unwrap(), "Bytes").unwrap();
+        let raw =
+            DatasetType::new("raw", universe.conform(["exposure", "detector"]).unwrap(), "Bytes").unwrap();
         let id = DataId::from_pairs(
             raw.group(),
             [("instrument", DimensionValue::from("Cam")), ("detector", 1.into()), ("exposure", 2.into())],

@@ -43,14 +43,15 @@ impl FromStr for DatasetKind {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        [Self::Standard, Self::Global, Self::Nonsingular].into_iter().find(|kind| kind.name() == name).ok_or_else(
-            || {
+        [Self::Standard, Self::Global, Self::Nonsingular]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| {
                 Error::new(
                     ErrorKind::Argument,
                     format!("'{}' is no kind of dataset type", name.escape_debug()),
                 )
                 .with_hint("there are standard, global and nonsingular")
-            },
-        )
+            })
     }
 }

@@ -266,7 +266,8 @@ mod tests {
     fn bias(id: &str) -> DatasetRef {
         let group = DimensionUniverse::default().conform(["detector"]).unwrap();
         let data_id =
-            DataId::from_pairs(group, [("instrument", DimensionValue::from("Cam1")), ("detector", 1.into())]).unwrap();
+            DataId::from_pairs(group, [("instrument", DimensionValue::from("Cam1")), ("detector", 1.into())])
+                .unwrap();
         NewDataset::new(DatasetType::new("bias", group, "Exposure").unwrap(), data_id, "r".into())
             .unwrap()
             .with_id(id.parse().unwrap())

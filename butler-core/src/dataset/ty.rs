@@ -202,8 +202,13 @@ fn is_valid_name(name: &str) -> bool {
 impl PartialEq for DatasetType {
     fn eq(&self, other: &Self) -> bool {
         let key = |inner: &Inner| {
-            let Inner { name, group, storage_class, parent_storage_class, is_calibration, kind, genre: _ } = inner;
-            ((name.clone(), *group), (storage_class.clone(), parent_storage_class.clone()), (*is_calibration, *kind))
+            let Inner { name, group, storage_class, parent_storage_class, is_calibration, kind, genre: _ } =
+                inner;
+            (
+                (name.clone(), *group),
+                (storage_class.clone(), parent_storage_class.clone()),
+                (*is_calibration, *kind),
+            )
         };
         Arc::ptr_eq(&self.0, &other.0) || key(&self.0) == key(&other.0)
     }
@@ -320,7 +325,8 @@ mod tests {
 
     #[test]
     fn differences_say_what_and_how() {
-        let other = DatasetType::new("calexp", group(&["visit"]), "ExposureF").unwrap().with_is_calibration(true);
+        let other =
+            DatasetType::new("calexp", group(&["visit"]), "ExposureF").unwrap().with_is_calibration(true);
         assert_eq!(
             calexp().differences(&other),
             [
@@ -333,9 +339,12 @@ mod tests {
 
     #[test]
     fn survives_json() {
-        for ty in [calexp(), calexp().with_kind(DatasetKind::Global), calexp().component("wcs", "Wcs").unwrap()] {
+        for ty in
+            [calexp(), calexp().with_kind(DatasetKind::Global), calexp().component("wcs", "Wcs").unwrap()]
+        {
             let json = serde_json::to_string(&ty).unwrap();
-            let back = DimensionUniverse::default().scope(|| serde_json::from_str::<DatasetType>(&json)).unwrap();
+            let back =
+                DimensionUniverse::default().scope(|| serde_json::from_str::<DatasetType>(&json)).unwrap();
             assert_eq!(back, ty);
             assert!(serde_json::from_str::<DatasetType>(&json).is_err());
         }

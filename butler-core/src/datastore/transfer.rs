@@ -78,7 +78,8 @@ impl FromStr for TransferMode {
 
     fn from_str(name: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|mode| mode.name() == name).ok_or_else(|| {
-            let error = Error::new(ErrorKind::Argument, format!("'{}' is no transfer mode", name.escape_debug()));
+            let error =
+                Error::new(ErrorKind::Argument, format!("'{}' is no transfer mode", name.escape_debug()));
             let names = Self::ALL.map(Self::name);
             match suggest::nearest(name, names) {
                 Some(near) => error.with_hint(format!("did you mean '{near}'?")),

@@ -9,9 +9,33 @@ use crate::{Error, ErrorKind, Result};
 /// Words that cannot name a dimension: columns of our own tables, fields of
 /// datasets and keywords of query expressions.
 const RESERVED: &[&str] = &[
-    "and", "begin", "between", "collection", "collection_id", "data_id_hash", "dataset_id", "dataset_type",
-    "dataset_type_id", "end", "false", "id", "in", "ingest_date", "is", "not", "null", "or", "origin",
-    "overlaps", "region", "run", "run_id", "timespan", "true", "validity_begin", "validity_end",
+    "and",
+    "begin",
+    "between",
+    "collection",
+    "collection_id",
+    "data_id_hash",
+    "dataset_id",
+    "dataset_type",
+    "dataset_type_id",
+    "end",
+    "false",
+    "id",
+    "in",
+    "ingest_date",
+    "is",
+    "not",
+    "null",
+    "or",
+    "origin",
+    "overlaps",
+    "region",
+    "run",
+    "run_id",
+    "timespan",
+    "true",
+    "validity_begin",
+    "validity_end",
 ];
 
 const NAME_MAX: usize = 40;
@@ -113,7 +137,9 @@ impl UniverseConfig {
         for (name, element) in &self.elements {
             check_name("dimension element", name)?;
             if RESERVED.contains(&name.as_str()) {
-                return Err(problem(format!("'{name}' cannot name a dimension element: the word is reserved")));
+                return Err(problem(format!(
+                    "'{name}' cannot name a dimension element: the word is reserved"
+                )));
             }
             self.validate_element(name, element)?;
         }
@@ -159,7 +185,9 @@ impl UniverseConfig {
         if self.skypix_names().any(|other| other == name) {
             return fail("has the name of a sky pixelisation".into());
         }
-        if let Some(other) = element.requires.iter().chain(&element.implies).find(|other| !self.has_key(other)) {
+        if let Some(other) =
+            element.requires.iter().chain(&element.implies).find(|other| !self.has_key(other))
+        {
             return fail(format!("requires or implies '{other}', which is no dimension"));
         }
         match &element.key {
@@ -170,7 +198,9 @@ impl UniverseConfig {
                 return fail("has a key, and cannot set always_join or populated_by".into());
             }
             None if element.requires.is_empty() => return fail("has neither a key nor requirements".into()),
-            None if !element.implies.is_empty() => return fail("has no key, and cannot imply dimensions".into()),
+            None if !element.implies.is_empty() => {
+                return fail("has no key, and cannot imply dimensions".into());
+            }
             _ => {}
         }
         self.validate_governor(name, element)?;
@@ -257,7 +287,9 @@ impl UniverseConfig {
                 check_name("family", family)?;
                 for member in members {
                     if !self.elements.contains_key(member) {
-                        return Err(problem(format!("family '{family}' lists '{member}', which is no element")));
+                        return Err(problem(format!(
+                            "family '{family}' lists '{member}', which is no element"
+                        )));
                     }
                     if !seen.insert(member) {
                         return Err(problem(format!(
@@ -292,7 +324,10 @@ impl UniverseConfig {
         path: &mut Vec<&'a str>,
     ) -> Result<()> {
         if path.contains(&name) {
-            return Err(problem(format!("dimension elements require each other: {} → {name}", path.join(" → "))));
+            return Err(problem(format!(
+                "dimension elements require each other: {} → {name}",
+                path.join(" → ")
+            )));
         }
         if closure.insert(name) {
             path.push(name);
@@ -310,7 +345,9 @@ impl UniverseConfig {
         let mut pending: BTreeMap<String, BTreeSet<&str>> = self
             .elements
             .iter()
-            .map(|(name, e)| (name.clone(), e.requires.iter().chain(&e.implies).map(String::as_str).collect()))
+            .map(|(name, e)| {
+                (name.clone(), e.requires.iter().chain(&e.implies).map(String::as_str).collect())
+            })
             .collect();
         pending.extend(self.skypix_names().map(|name| (name, BTreeSet::new())));
         let mut order: Vec<String> = Vec::with_capacity(pending.len());
@@ -322,7 +359,10 @@ impl UniverseConfig {
                 .collect();
             if round.is_empty() {
                 let names: Vec<_> = pending.keys().map(String::as_str).collect();
-                return Err(problem(format!("dimension elements depend on each other: {}", names.join(", "))));
+                return Err(problem(format!(
+                    "dimension elements depend on each other: {}",
+                    names.join(", ")
+                )));
             }
             pending.retain(|name, _| !round.contains(name));
             order.extend(round);

@@ -146,18 +146,22 @@ impl DataId {
         let mut values: SmallVec<[DimensionValue; 6]> = self.required_values().into();
         for dimension in group.implied() {
             let value =
-                records.iter().flatten().find_map(|record| record.implied_value(dimension)).ok_or_else(|| {
-                    Error::new(
-                        ErrorKind::InconsistentDataId,
-                        format!("no record of {self} implies a value of {dimension}"),
-                    )
-                })?;
+                records.iter().flatten().find_map(|record| record.implied_value(dimension)).ok_or_else(
+                    || {
+                        Error::new(
+                            ErrorKind::InconsistentDataId,
+                            format!("no record of {self} implies a value of {dimension}"),
+                        )
+                    },
+                )?;
             if let Some(known) = self.get_dimension(dimension)
                 && *known != value
             {
                 return Err(Error::new(
                     ErrorKind::InconsistentDataId,
-                    format!("data ID {self} has {dimension}={known}, but its dimension records imply {value}"),
+                    format!(
+                        "data ID {self} has {dimension}={known}, but its dimension records imply {value}"
+                    ),
                 ));
             }
             values.push(value);
@@ -257,9 +261,12 @@ impl DataId {
             group.implied().map(|dimension| self.get_dimension(dimension).cloned()).collect();
         let full = implied.is_some();
         values.extend(implied.into_iter().flatten());
-        let records = self.0.records.as_ref().filter(|_| full).map(|_| {
-            group.elements().map(|element| self.record(element).cloned()).collect()
-        });
+        let records = self
+            .0
+            .records
+            .as_ref()
+            .filter(|_| full)
+            .map(|_| group.elements().map(|element| self.record(element).cloned()).collect());
         Ok(Self::from_checked(group, values, records))
     }
 
@@ -267,7 +274,8 @@ impl DataId {
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         let group = self.0.group.union(other.0.group);
-        let value = |dimension| self.get_dimension(dimension).or_else(|| other.get_dimension(dimension)).cloned();
+        let value =
+            |dimension| self.get_dimension(dimension).or_else(|| other.get_dimension(dimension)).cloned();
         let mut values: SmallVec<[DimensionValue; 6]> = group.required().filter_map(value).collect();
         let implied: Option<SmallVec<[_; 6]>> = group.implied().map(value).collect();
         values.extend(implied.into_iter().flatten());
@@ -338,7 +346,8 @@ fn push_text(bytes: &mut SmallVec<[u8; 256]>, text: &str) {
 pub(crate) fn check_value(dimension: DimensionElement, value: &DimensionValue) -> Result<()> {
     let key = dimension.key().map(|key| key.ty);
     let expected = match (key, value) {
-        (Some(FieldType::Int), DimensionValue::Int(_)) | (Some(FieldType::Text(_)), DimensionValue::Text(_)) => {
+        (Some(FieldType::Int), DimensionValue::Int(_))
+        | (Some(FieldType::Text(_)), DimensionValue::Text(_)) => {
             return Ok(());
         }
         (Some(FieldType::Int), _) => "an int",

@@ -7,8 +7,8 @@ use arcstr::ArcStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::group::DimensionGroup;
-use crate::backend::{ColumnSpec, ColumnType};
 use super::universe::{DimensionUniverse, Family, Space, UniverseInner};
+use crate::backend::{ColumnSpec, ColumnType};
 
 /// Type of a field of a dimension record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -261,7 +261,8 @@ impl UniverseInner {
         while let Some(index) = pending.pop() {
             if bits.insert(index) {
                 let element = &self.elements[index];
-                pending.extend(element.required.iter().chain(&element.implied).map(|&other| usize::from(other)));
+                pending
+                    .extend(element.required.iter().chain(&element.implied).map(|&other| usize::from(other)));
             }
         }
         bits

@@ -75,7 +75,9 @@ impl<'de> Deserialize<'de> for EncodedRegion {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
             let text = String::deserialize(deserializer)?;
-            unhex(&text).map(Self::from_bytes).ok_or_else(|| serde::de::Error::custom("expected hexadecimal digits"))
+            unhex(&text)
+                .map(Self::from_bytes)
+                .ok_or_else(|| serde::de::Error::custom("expected hexadecimal digits"))
         } else {
             Vec::<u8>::deserialize(deserializer).map(Self::from_bytes)
         }
@@ -192,10 +194,11 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
+pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
     let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    rest.is_empty().then(|| pairs.iter().map(|[high, low]| Some(nibble(*high)? << 4 | nibble(*low)?)).collect())?
+    rest.is_empty()
+        .then(|| pairs.iter().map(|[high, low]| Some(nibble(*high)? << 4 | nibble(*low)?)).collect())?
 }
 
 /// Row of one dimension element: keys, implied keys, alternate keys, metadata, region and timespan.
@@ -241,9 +244,13 @@ impl DimensionRecord {
                 ));
             }
         }
-        let values: Vec<FieldValue> = values.into_iter().map(|value| value.unwrap_or(FieldValue::Null)).collect();
-        if let Some((field, _)) =
-            element.fields().iter().zip(&values).find(|(field, value)| !field.nullable() && **value == FieldValue::Null)
+        let values: Vec<FieldValue> =
+            values.into_iter().map(|value| value.unwrap_or(FieldValue::Null)).collect();
+        if let Some((field, _)) = element
+            .fields()
+            .iter()
+            .zip(&values)
+            .find(|(field, value)| !field.nullable() && **value == FieldValue::Null)
         {
             return Err(Error::new(
                 ErrorKind::DimensionName,
@@ -341,7 +348,10 @@ impl DimensionRecord {
     /// `Corrupt` if they are too few, too many or of wrong types.
     pub fn from_values(element: DimensionElement, values: &[Value]) -> Result<Self> {
         let wrong = || {
-            Error::new(ErrorKind::Corrupt, format!("{} values are no record of '{element}': {values:?}", values.len()))
+            Error::new(
+                ErrorKind::Corrupt,
+                format!("{} values are no record of '{element}': {values:?}", values.len()),
+            )
         };
         let mut rest = values.iter();
         let mut fields = Vec::with_capacity(element.fields().len());
@@ -349,7 +359,9 @@ impl DimensionRecord {
             let value = rest.next().ok_or_else(wrong)?;
             fields.push(match (field.ty, value) {
                 (FieldType::Timespan, begin) => match (begin, rest.next().ok_or_else(wrong)?) {
-                    (Value::Int(begin), Value::Int(end)) => FieldValue::Timespan(Timespan::from_raw(*begin, *end)),
+                    (Value::Int(begin), Value::Int(end)) => {
+                        FieldValue::Timespan(Timespan::from_raw(*begin, *end))
+                    }
                     (Value::Null, Value::Null) => FieldValue::Null,
                     _ => return Err(wrong()),
                 },
@@ -359,7 +371,9 @@ impl DimensionRecord {
                 (FieldType::Float, Value::Float(value)) => FieldValue::Float(*value),
                 (FieldType::Text(_), Value::Text(value)) => FieldValue::Text(value.clone()),
                 (FieldType::Hash(_), Value::Bytes(value)) => FieldValue::Hash((&**value).into()),
-                (FieldType::Region, Value::Bytes(value)) => FieldValue::Region(EncodedRegion::from_bytes(value.clone())),
+                (FieldType::Region, Value::Bytes(value)) => {
+                    FieldValue::Region(EncodedRegion::from_bytes(value.clone()))
+                }
                 _ => return Err(wrong()),
             });
         }
@@ -389,10 +403,8 @@ impl DimensionRecord {
 }
 
 fn unknown_field(element: DimensionElement, name: &str) -> Error {
-    let error = Error::new(
-        ErrorKind::DimensionName,
-        format!("'{element}' has no field '{}'", name.escape_debug()),
-    );
+    let error =
+        Error::new(ErrorKind::DimensionName, format!("'{element}' has no field '{}'", name.escape_debug()));
     match suggest::nearest(name, element.fields().iter().map(|field| field.name.as_str())) {
         Some(near) => error.with_hint(format!("did you mean '{near}'?")),
         None => error,

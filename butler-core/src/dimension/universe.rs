@@ -230,7 +230,10 @@ impl DimensionUniverse {
 
     /// The smallest group that contains these dimensions.
     #[must_use]
-    pub fn conform_dimensions(self, dimensions: impl IntoIterator<Item = DimensionElement>) -> DimensionGroup {
+    pub fn conform_dimensions(
+        self,
+        dimensions: impl IntoIterator<Item = DimensionElement>,
+    ) -> DimensionGroup {
         self.0.intern(self.0.close(dimensions.into_iter().map(DimensionElement::index)))
     }
 
@@ -318,10 +321,16 @@ impl UniverseInner {
     fn build(config: &UniverseConfig, source: String, digest: [u8; 32]) -> Result<Self> {
         let order = config.order()?;
         if order.len() > usize::from(u16::MAX) {
-            return Err(Error::new(ErrorKind::Configuration, "a dimension universe has at most 65,535 elements"));
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "a dimension universe has at most 65,535 elements",
+            ));
         }
-        let by_name: FxHashMap<ArcStr, u16> =
-            order.iter().enumerate().map(|(index, name)| (ArcStr::from(name.as_str()), index as u16)).collect();
+        let by_name: FxHashMap<ArcStr, u16> = order
+            .iter()
+            .enumerate()
+            .map(|(index, name)| (ArcStr::from(name.as_str()), index as u16))
+            .collect();
         let mut builder = Builder { config, by_name: &by_name, spatial: Vec::new(), temporal: Vec::new() };
         builder.families();
         let elements: Vec<ElementInner> =
@@ -367,12 +376,14 @@ impl Builder<'_> {
         };
         self.spatial = self.config.spatial.iter().map(named).collect();
         self.temporal = self.config.temporal.iter().map(named).collect();
-        self.spatial.extend(self.config.skypix.systems.iter().map(|(name, system)| FamilyInner {
-            name: name.as_str().into(),
-            members: (system.min_level..=system.max_level)
-                .rev()
-                .map(|level| self.by_name[format!("{name}{level}").as_str()])
-                .collect(),
+        self.spatial.extend(self.config.skypix.systems.iter().map(|(name, system)| {
+            FamilyInner {
+                name: name.as_str().into(),
+                members: (system.min_level..=system.max_level)
+                    .rev()
+                    .map(|level| self.by_name[format!("{name}{level}").as_str()])
+                    .collect(),
+            }
         }));
     }
 
@@ -388,7 +399,8 @@ impl Builder<'_> {
         let mut required: Vec<u16> =
             self.config.required_closure(name)?.into_iter().map(|other| self.by_name[other]).collect();
         required.sort_unstable();
-        let mut implied: Vec<u16> = element.implies.iter().map(|other| self.by_name[other.as_str()]).collect();
+        let mut implied: Vec<u16> =
+            element.implies.iter().map(|other| self.by_name[other.as_str()]).collect();
         implied.sort_unstable();
         implied.dedup();
         let (spatial, temporal) = (family_of(&self.spatial, index), family_of(&self.temporal, index));
@@ -458,7 +470,8 @@ impl Builder<'_> {
         region: bool,
         timespan: bool,
     ) -> Vec<Field> {
-        let names: FxHashMap<u16, &ArcStr> = self.by_name.iter().map(|(name, &index)| (index, name)).collect();
+        let names: FxHashMap<u16, &ArcStr> =
+            self.by_name.iter().map(|(name, &index)| (index, name)).collect();
         let key = |role| {
             let names = &names;
             move |index: &u16| {

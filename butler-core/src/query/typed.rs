@@ -94,7 +94,8 @@ pub enum DatasetField {
 
 impl DatasetField {
     /// All fields.
-    pub const ALL: [Self; 5] = [Self::DatasetId, Self::Run, Self::Collection, Self::IngestDate, Self::Timespan];
+    pub const ALL: [Self; 5] =
+        [Self::DatasetId, Self::Run, Self::Collection, Self::IngestDate, Self::Timespan];
 
     /// Name in expressions.
     #[must_use]
@@ -155,7 +156,9 @@ impl Field {
         match self {
             Self::Key(dimension) => dimension.key().map_or(ExprType::Int, |key| key.ty.into()),
             // A sky pixel has a region, though no record.
-            Self::Record { element, field } => element.field(field).map_or(ExprType::Region, |field| field.ty.into()),
+            Self::Record { element, field } => {
+                element.field(field).map_or(ExprType::Region, |field| field.ty.into())
+            }
             Self::Dataset { field, .. } => field.ty(),
         }
     }

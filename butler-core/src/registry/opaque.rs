@@ -10,6 +10,8 @@ use crate::backend::{TableSpec, Value};
 /// Its primary key begins with `origin` and `id`, the two parts of a dataset's id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpaqueTable {
+    /// Name of the datastore whose records it holds.
+    pub datastore: ArcStr,
     /// Layout.
     pub spec: TableSpec,
     /// Version of the layout; another one than the stored is refused.

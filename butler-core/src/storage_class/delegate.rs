@@ -34,7 +34,12 @@ pub trait StorageClassDelegate: Debug + Send + Sync {
     ///
     /// # Errors
     /// `Argument` for a parameter of the wrong form.
-    fn apply_parameters(&self, class: &StorageClass, object: &Object, parameters: &ReadParameters) -> Result<Object>;
+    fn apply_parameters(
+        &self,
+        class: &StorageClass,
+        object: &Object,
+        parameters: &ReadParameters,
+    ) -> Result<Object>;
 
     /// Component from which a derived component can be computed, of those that there are.
     fn responsible_component(&self, derived: &str, available: &[ArcStr]) -> Option<ArcStr>;
@@ -63,7 +68,10 @@ impl StorageClassDelegate for StructuredDelegate {
         class.component(name)?;
         let value: &Structured = object.downcast_ref()?;
         value.get(name).cloned().map(Object::new).ok_or_else(|| {
-            Error::new(ErrorKind::UnknownComponent, format!("an object of storage class '{class}' lacks its component '{name}'"))
+            Error::new(
+                ErrorKind::UnknownComponent,
+                format!("an object of storage class '{class}' lacks its component '{name}'"),
+            )
         })
     }
 
@@ -79,7 +87,12 @@ impl StorageClassDelegate for StructuredDelegate {
         Ok(Object::new(Structured::Object(map)))
     }
 
-    fn apply_parameters(&self, class: &StorageClass, object: &Object, parameters: &ReadParameters) -> Result<Object> {
+    fn apply_parameters(
+        &self,
+        class: &StorageClass,
+        object: &Object,
+        parameters: &ReadParameters,
+    ) -> Result<Object> {
         match parameters.keys().next() {
             None => Ok(object.clone()),
             // What cannot be applied must not be passed over.
@@ -140,8 +153,10 @@ mod tests {
 
     #[test]
     fn structured_objects_come_apart_and_together() {
-        let config: BTreeMap<ArcStr, StorageClassConfig> =
-            toml::from_str("[Metric]\ninherits = \"StructuredData\"\ncomponents = { a = \"int\", b = \"int\" }").unwrap();
+        let config: BTreeMap<ArcStr, StorageClassConfig> = toml::from_str(
+            "[Metric]\ninherits = \"StructuredData\"\ncomponents = { a = \"int\", b = \"int\" }",
+        )
+        .unwrap();
         let classes = StorageClasses::from_config(&config).unwrap();
         let class = classes.get("Metric").unwrap();
         let delegate = Delegates::default().of(class).unwrap();

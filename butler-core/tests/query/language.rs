@@ -1,6 +1,8 @@
 //! Facts of the grammar, one line each.
 
-use butler_core::query::language::{ExprKind, Item, Literal, MAX_DEPTH, OrderTerm, Span, parse, parse_order_term};
+use butler_core::query::language::{
+    ExprKind, Item, Literal, MAX_DEPTH, OrderTerm, Span, parse, parse_order_term,
+};
 
 use super::{shape, tree, without_spans};
 

@@ -20,6 +20,7 @@ use super::Shared;
 use super::catalog::Learnt;
 use super::rows::row;
 use crate::schema::{ORIGIN, REPO_ATTRIBUTE};
+pub(super) use records::cut;
 use session::Session;
 
 /// Applies a batch; returns the reports, and what has become known.
@@ -44,9 +45,12 @@ pub(crate) fn apply(
 /// Phase of an operation; records of elements that others refer to come first.
 fn place(operation: &Operation) -> (u8, usize) {
     let within = match operation {
-        Operation::InsertRecords { records, .. } => {
-            records.element.universe().elements().position(|element| element == records.element).unwrap_or_default()
-        }
+        Operation::InsertRecords { records, .. } => records
+            .element
+            .universe()
+            .elements()
+            .position(|element| element == records.element)
+            .unwrap_or_default(),
         _ => 0,
     };
     (operation.phase(), within)
@@ -70,7 +74,9 @@ fn apply_one(session: &mut Session<'_>, operation: &Operation) -> Result<Operati
             let inserted = session.tx.insert(&ORIGIN, &row, OnConflict::Ignore)?;
             Ok(OperationReport { inserted, ..OperationReport::default() })
         }
-        Operation::RegisterCollection { name, ty, doc } => collections::register(session, name, *ty, doc.as_ref()),
+        Operation::RegisterCollection { name, ty, doc } => {
+            collections::register(session, name, *ty, doc.as_ref())
+        }
         Operation::SetDocumentation { name, doc } => collections::document(session, name, doc),
         Operation::EditChain { parent, edit } => collections::edit_chain(session, parent, edit),
         Operation::RegisterDatasetType(definition) => types::register(session, definition),

@@ -4,17 +4,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use arcstr::ArcStr;
-use butler_core::backend::{ColumnBatch, Relation, Scalar, SortKey, Value};
+use butler_core::backend::{ColumnBatch, Relation, Scalar, SortKey, TableRef, Value};
 use butler_core::registry::CollectionQuery;
 use butler_core::{
-    CollectionInfo, CollectionSummary, CollectionType, DatasetKind, DatasetType, DimensionElement, DimensionUniverse,
-    DimensionValue, Error, ErrorKind, Result,
+    CollectionInfo, CollectionSummary, CollectionType, DatasetKind, DatasetType, DimensionElement,
+    DimensionUniverse, DimensionValue, Error, ErrorKind, Result,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::Shared;
 use super::layout::{SharedTypeHandle, TypeHandle, calib_table, data_table};
 use super::rows::{equal, int, text};
-use super::Shared;
 use crate::schema::{COLLECTION, COLLECTION_CHAIN, COLLECTION_GOVERNOR, COLLECTION_SUMMARY, DATASET_TYPE};
 
 /// Collections by key are remembered up to this number.
@@ -60,6 +60,8 @@ struct Known {
     types: FxHashMap<ArcStr, SharedTypeHandle>,
     types_by_id: FxHashMap<i64, SharedTypeHandle>,
     keys: FxHashSet<KnownKey>,
+    /// Tables of datastores never change once they are registered.
+    opaque: FxHashMap<ArcStr, TableRef>,
 }
 
 impl Handles {
@@ -91,7 +93,20 @@ impl Handles {
 
     /// Forgets everything that others may have changed.
     pub(crate) fn forget(&self) {
-        self.write(|known| *known = Known { keys: std::mem::take(&mut known.keys), ..Known::default() });
+        self.write(|known| {
+            let (keys, opaque) = (std::mem::take(&mut known.keys), std::mem::take(&mut known.opaque));
+            *known = Known { keys, opaque, ..Known::default() };
+        });
+    }
+
+    /// A datastore's table, if it is remembered.
+    pub(crate) fn opaque_table(&self, name: &str) -> Option<TableRef> {
+        self.read(|known| known.opaque.get(name).cloned())
+    }
+
+    /// Remembers a datastore's table.
+    pub(crate) fn know_opaque_table(&self, table: TableRef) {
+        self.write(|known| known.opaque.insert(table.name.clone(), table));
     }
 
     /// Whether values of dimensions are known to have a record.
@@ -240,7 +255,11 @@ fn among(relation: Relation, column: &str, ids: &[i64], everything: bool) -> Rel
     relation.filter(Scalar::column(column).is_in(ids.iter().map(|&id| Value::Int(id)).collect()))
 }
 
-async fn chain_children(shared: &Shared, chains: &[i64], everything: bool) -> Result<HashMap<i64, Vec<ArcStr>>> {
+async fn chain_children(
+    shared: &Shared,
+    chains: &[i64],
+    everything: bool,
+) -> Result<HashMap<i64, Vec<ArcStr>>> {
     let mut children: HashMap<i64, Vec<ArcStr>> = HashMap::new();
     if chains.is_empty() {
         return Ok(children);
@@ -259,7 +278,11 @@ async fn chain_children(shared: &Shared, chains: &[i64], everything: bool) -> Re
     Ok(children)
 }
 
-async fn summaries(shared: &Shared, ids: &[i64], everything: bool) -> Result<HashMap<i64, CollectionSummary>> {
+async fn summaries(
+    shared: &Shared,
+    ids: &[i64],
+    everything: bool,
+) -> Result<HashMap<i64, CollectionSummary>> {
     let mut summaries: HashMap<i64, CollectionSummary> = HashMap::new();
     if ids.is_empty() {
         return Ok(summaries);
@@ -286,7 +309,10 @@ async fn summaries(shared: &Shared, ids: &[i64], everything: bool) -> Result<Has
 }
 
 /// Dataset types with their keys and tables, in the order in which they were registered.
-pub(crate) async fn dataset_types(shared: &Shared, names: Option<&[ArcStr]>) -> Result<Vec<SharedTypeHandle>> {
+pub(crate) async fn dataset_types(
+    shared: &Shared,
+    names: Option<&[ArcStr]>,
+) -> Result<Vec<SharedTypeHandle>> {
     let rows = type_rows(names).sort(vec![SortKey::ascending("dataset_type_id")]);
     let mut found = Vec::new();
     for batch in shared.collect(rows).await? {
@@ -310,12 +336,11 @@ impl Shared {
     }
 
     /// Dataset types by surrogate key.
-    pub(crate) async fn type_handles_by_id(
-        &self,
-        ids: &[i64],
-    ) -> Result<FxHashMap<i64, SharedTypeHandle>> {
+    pub(crate) async fn type_handles_by_id(&self, ids: &[i64]) -> Result<FxHashMap<i64, SharedTypeHandle>> {
         let look = |known: &Known| -> FxHashMap<i64, SharedTypeHandle> {
-            ids.iter().filter_map(|id| known.types_by_id.get(id).map(|handle| (*id, Arc::clone(handle)))).collect()
+            ids.iter()
+                .filter_map(|id| known.types_by_id.get(id).map(|handle| (*id, Arc::clone(handle))))
+                .collect()
         };
         let found = self.handles.read(look);
         if found.len() == ids.len() {
@@ -353,6 +378,12 @@ impl Shared {
             }
         }
         Ok(found)
+    }
+
+    /// Collections by surrogate key.
+    pub(crate) async fn collections_by_id(&self, ids: &[i64]) -> Result<FxHashMap<i64, CollectionHandle>> {
+        let names: Vec<ArcStr> = self.collection_names(ids).await?.into_values().collect();
+        Ok(self.collection_handles(&names).await?.into_values().map(|handle| (handle.id, handle)).collect())
     }
 
     /// Names of collections by surrogate key.

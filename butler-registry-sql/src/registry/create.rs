@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use arcstr::ArcStr;
-use butler_core::backend::{Backend, BackendExt, ColumnBatch, OnConflict, Relation, Scalar, SchemaVersion, SortKey, Transaction, Value};
+use butler_core::backend::{
+    Backend, BackendExt, ColumnBatch, OnConflict, Relation, Scalar, SchemaVersion, SortKey, Transaction,
+    Value,
+};
 use butler_core::{DimensionUniverse, Error, ErrorKind, Result};
 
 use super::layout::universe_tables;
@@ -49,7 +52,10 @@ impl SqlRegistry {
         let attributes = pairs(&rows)?;
         let get = |name: &str| {
             attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value).ok_or_else(|| {
-                Error::new(ErrorKind::NotFound, format!("the database lacks the attribute '{name}' of a registry"))
+                Error::new(
+                    ErrorKind::NotFound,
+                    format!("the database lacks the attribute '{name}' of a registry"),
+                )
             })
         };
         check_version("schema", get(SCHEMA)?, SCHEMA_VERSION.0, read_only)?;
@@ -58,7 +64,9 @@ impl SqlRegistry {
         if *get(UNIVERSE_DIGEST)? != digest(universe) {
             return Err(Error::new(
                 ErrorKind::Corrupt,
-                format!("the dimension universe {universe} of the registry does not have the recorded digest"),
+                format!(
+                    "the dimension universe {universe} of the registry does not have the recorded digest"
+                ),
             ));
         }
         Ok(Self::new(backend, universe, read_only))

@@ -55,7 +55,10 @@ pub(crate) fn pixel_table(element: DimensionElement) -> TableRef {
     cached(("pixels", element, element.minimal_group()), || {
         let mut spec = TableSpec::new(
             format!("dim_{element}_pixels"),
-            format!("Ranges of {} pixels that regions of '{element}' may touch", element.universe().common_skypix()),
+            format!(
+                "Ranges of {} pixels that regions of '{element}' may touch",
+                element.universe().common_skypix()
+            ),
         );
         for dimension in element.required() {
             spec = spec.column(dimension.name(), key_type(dimension), "");
@@ -96,14 +99,14 @@ pub(crate) fn data_table(name: &str, group: DimensionGroup, kind: DatasetKind) -
         spec = spec.column(dimension.name(), key_type(dimension), "");
     }
     let dimensions = clustered(group);
-    let mut key: Vec<&ArcStr> = vec![&TYPE_ID];
-    key.extend(dimensions.iter().map(|dimension| dimension.name()));
+    let mut key = vec![TYPE_ID];
+    key.extend(dimensions.iter().map(|dimension| dimension.name().clone()));
     match kind {
-        DatasetKind::Standard => key.push(&RUN_ID),
+        DatasetKind::Standard => key.push(RUN_ID),
         DatasetKind::Global => {}
-        DatasetKind::Nonsingular => key.extend([&RUN_ID, &ORIGIN, &ID]),
+        DatasetKind::Nonsingular => key.extend([RUN_ID, ORIGIN, ID]),
     }
-    spec.primary_key(key).index([&TYPE_ID, &RUN_ID, &ORIGIN, &ID]).into()
+    spec.primary_key(key).index([TYPE_ID, RUN_ID, ORIGIN, ID]).into()
 }
 
 /// A table for the validity ranges of one type, or of all types of a group and kind.
@@ -116,17 +119,19 @@ pub(crate) fn calib_table(name: &str, group: DimensionGroup, kind: DatasetKind) 
     for dimension in group.required() {
         spec = spec.column(dimension.name(), key_type(dimension), "");
     }
-    spec = spec
-        .column(&VALIDITY_BEGIN, ColumnType::Int, "Begin, in TAI nanoseconds since 1970")
-        .column(&VALIDITY_END, ColumnType::Int, "End, excluded");
+    spec = spec.column(&VALIDITY_BEGIN, ColumnType::Int, "Begin, in TAI nanoseconds since 1970").column(
+        &VALIDITY_END,
+        ColumnType::Int,
+        "End, excluded",
+    );
     let dimensions = clustered(group);
-    let mut equal: Vec<&ArcStr> = vec![&TYPE_ID, &COLLECTION_ID];
-    equal.extend(dimensions.iter().map(|dimension| dimension.name()));
+    let mut equal = vec![TYPE_ID, COLLECTION_ID];
+    equal.extend(dimensions.iter().map(|dimension| dimension.name().clone()));
     if kind == DatasetKind::Nonsingular {
-        equal.extend([&ORIGIN, &ID]);
+        equal.extend([ORIGIN, ID]);
     }
     let spec = spec.exclude(&equal, &VALIDITY_BEGIN, &VALIDITY_END);
-    spec.primary_key(equal.into_iter().chain([&VALIDITY_BEGIN])).index([&ORIGIN, &ID]).into()
+    spec.primary_key(equal.into_iter().chain([VALIDITY_BEGIN])).index([ORIGIN, ID]).into()
 }
 
 /// Names of the data table and the calibration table of a dataset type.

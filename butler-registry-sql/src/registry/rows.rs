@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use arcstr::ArcStr;
 use butler_core::backend::{Column, ColumnBatch, ColumnType, Relation, RowBatch, Scalar, Transaction, Value};
-use butler_core::{DimensionElement, DimensionValue, Error, ErrorKind, Result};
+use butler_core::{DatasetId, DimensionElement, DimensionValue, Error, ErrorKind, Result};
 use rustc_hash::FxHashMap;
 
 use super::layout::key_type;
@@ -81,9 +81,10 @@ pub(crate) fn batch<'a>(columns: impl IntoIterator<Item = (&'a ArcStr, ColumnTyp
 /// One row of named values, types taken from the values.
 pub(crate) fn row(values: impl IntoIterator<Item = (&'static str, Value)>) -> Result<RowBatch> {
     let (names, values): (Vec<_>, Vec<Value>) = values.into_iter().unzip();
-    let columns = names.into_iter().zip(&values).map(|(name, value)| {
-        (ArcStr::from(name), value.ty().unwrap_or(ColumnType::Int))
-    });
+    let columns = names
+        .into_iter()
+        .zip(&values)
+        .map(|(name, value)| (ArcStr::from(name), value.ty().unwrap_or(ColumnType::Int)));
     let mut batch = RowBatch::new(columns);
     batch.push_row(&values)?;
     Ok(batch)
@@ -111,6 +112,28 @@ pub(crate) fn key_values<'a>(
         rows.end_row();
     }
     Relation::values(rows)
+}
+
+/// Ids of datasets or quanta, as a relation with columns `given_origin` and `given_id`.
+pub(crate) fn given_ids(ids: impl IntoIterator<Item = DatasetId>) -> Relation {
+    let names = [arcstr::literal!("given_origin"), arcstr::literal!("given_id")];
+    let mut rows = batch(names.iter().map(|name| (name, ColumnType::Int)));
+    for id in ids {
+        rows.columns_mut()[0].push_int(id.origin());
+        rows.columns_mut()[1].push_int(id.id());
+        rows.end_row();
+    }
+    Relation::values(rows)
+}
+
+/// Rows of a relation whose columns for an id are among some ids.
+pub(crate) fn among_ids(
+    relation: Relation,
+    origin: &str,
+    id: &str,
+    ids: impl IntoIterator<Item = DatasetId>,
+) -> Relation {
+    relation.semi(given_ids(ids), equal([(origin, "given_origin"), (id, "given_id")]))
 }
 
 /// Equality of pairs of columns.

@@ -1,7 +1,7 @@
 //! Random relations have the rows that the reference gives them.
 
 use butler_core::Result;
-use butler_core::backend::Relation;
+use butler_core::backend::{Backend, Relation};
 
 use super::BackendHarness;
 use super::fixture::Fixture;
@@ -20,8 +20,8 @@ async fn compare(
 ) -> Result<()> {
     let seed: u64 = from_environment("BUTLER_TEST_SEED").unwrap_or(1);
     let count = (h.relations() / share).max(1);
-    for world in 0..count.div_ceil(A_WORLD) {
-        let mut world = World::new(seed.wrapping_mul(1_000_003).wrapping_add(world as u64));
+    for number in 0..count.div_ceil(A_WORLD) as u64 {
+        let mut world = World::new(seed.wrapping_mul(1_000_003).wrapping_add(number));
         let db = Fixture::new(h).await?;
         let reference = ReferenceBackend::new();
         world.create_in(&*db.backend).await?;
@@ -31,7 +31,8 @@ async fn compare(
             if let Err(difference) = same_rows(&reference, &*db.backend, &relation, errors).await {
                 let smallest = smallest(&reference, &*db.backend, relation, errors).await;
                 let again = same_rows(&reference, &*db.backend, &smallest, errors).await;
-                assert_eq!(Ok(()), again.map_err(|text| format!("{text}\n{smallest:#?}")), "{difference}");
+                let text = reference.explain(smallest).await?;
+                assert_eq!(again, Ok(()), "seed {seed}, world {number}: {difference}\nat least in\n{text}");
             }
         }
     }

@@ -187,6 +187,22 @@ pub(super) async fn logic_is_three_valued(h: &dyn BackendHarness) -> Result<()> 
     Ok(())
 }
 
+pub(super) async fn the_first_value_is_chosen(h: &dyn BackendHarness) -> Result<()> {
+    let db = Fixture::new(h).await?;
+    let pairs = rows!([NULL, NULL] [NULL, 2] [1, NULL] [1, 2]);
+    let either = || Scalar::Coalesce(vec![col("a"), col("b")]);
+    assert_eq!(project(&db, &pairs, Int, either()).await?, [NULL, 2.into(), 1.into(), 1.into()]);
+    let three = Scalar::Coalesce(vec![col("a"), Scalar::Null(Int), lit(7)]);
+    assert_eq!(project(&db, &pairs, Int, three).await?, [7, 7, 1, 1].map(Value::from));
+    assert_eq!(
+        project(&db, &pairs, Int, Scalar::Coalesce(vec![col("a")])).await?,
+        [NULL, NULL, 1.into(), 1.into()]
+    );
+    let input = values(batch!([a: Int] [1] [NULL]));
+    assert_eq!(db.count(input.filter(Scalar::Coalesce(vec![col("a"), lit(0)]).eq(lit(0)))).await?, 1);
+    Ok(())
+}
+
 pub(super) async fn connectives_may_have_no_operands(h: &dyn BackendHarness) -> Result<()> {
     let db = Fixture::new(h).await?;
     let one = || values(batch!([a: Int] [1]));

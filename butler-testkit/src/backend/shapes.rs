@@ -181,7 +181,7 @@ pub(super) async fn zeros_are_alike(h: &dyn BackendHarness) -> Result<()> {
 /// Data IDs without dimensions have none.
 pub(super) async fn relations_without_columns_have_rows(h: &dyn BackendHarness) -> Result<()> {
     let (db, table) = Fixture::with(h, things(), batch!([id: Int] [1] [2] [3])).await?;
-    let none = || [("", col("")); 0];
+    let none = Vec::<(&str, Scalar)>::new;
     let empty_rows = |count: usize| {
         let mut batch = ColumnBatch::new([]);
         (0..count).for_each(|_| batch.end_row());

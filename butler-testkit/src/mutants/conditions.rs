@@ -66,7 +66,7 @@ fn conditions() -> Vec<Tamper> {
             And(operands) if operands.is_empty() => Or(operands)),
         scalar!("NothingIsTrue", "takes a disjunction of nothing for true",
             Or(operands) if operands.is_empty() => And(operands)),
-        scalar!("TextIsNotNull", "does not take the NULL of a column for NULL in a disjunction",
+        scalar!("OrForgetsNull", "takes a disjunction with a literal NULL for false",
             Or(operands) if operands.iter().any(|operand| matches!(operand, Scalar::Null(_))) => two_valued(Or(operands))),
         scalar!("NullInListIsFalse", "takes NULL in a list for false",
             In { value, list } if !list.is_empty() => two_valued(In { value, list })),

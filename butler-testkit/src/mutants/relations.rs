@@ -22,7 +22,6 @@ macro_rules! relation {
         Tamper {
             relation: Some(|relation| match relation {
                 $($from $(if $guard)? => $to,)*
-
                 other => other,
             }),
             ..Tamper::new($name, $breaks)
@@ -73,7 +72,7 @@ fn joins() -> Vec<Tamper> {
             Anti { left, right, on } => Anti { left, right, on }.distinct()),
         relation!("AntiNeedsRight", "gives no rows if there are none to be partners",
         Anti { left, right, on } => {
-            let some = right.clone().project([("", Scalar::And(vec![])); 0]);
+            let some = right.clone().select([""; 0]);
             Anti { left: Box::new(left.semi(some, Scalar::And(vec![]))), right, on }
         }),
     ]
@@ -206,7 +205,7 @@ fn groups() -> Vec<Tamper> {
         Group { input, by, aggregates } => {
             let result = Group { input: input.clone(), by: by.clone(), aggregates };
             let nulls = result.schema().unwrap_or_default().into_iter().map(|column| (column.name, Scalar::Null(column.ty)));
-            let none = input.clone().count().filter(Scalar::column("count").eq(0)).project(nulls);
+            let none = input.count().filter(Scalar::column("count").eq(0)).project(nulls);
             if by.is_empty() { result } else { UnionOf(vec![result, none]).into() }
         }),
         relation!("NullsAreNoGroup", "forgets groups of NULL",

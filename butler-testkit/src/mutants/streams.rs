@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use butler_core::backend::{Backend, BackendExt, ColumnBatch, ColumnStream, Relation};
+use butler_core::backend::{Backend, BackendExt, ColumnBatch, ColumnStream};
 use butler_core::{Error, ErrorKind, Result};
-use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use tokio::sync::SemaphorePermit;
 
-use super::tamper::{Tamper, TamperedBackend};
-
-type Stream = fn(Arc<TamperedBackend>, Relation) -> BoxFuture<'static, Result<ColumnStream>>;
+use super::tamper::{Stream, Tamper};
 
 fn streaming(name: &str, breaks: &'static str, stream: Stream) -> Tamper {
     Tamper { stream: Some(stream), ..Tamper::new(name, breaks) }

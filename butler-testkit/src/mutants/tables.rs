@@ -1,9 +1,9 @@
 //! Mutants that create, drop or list tables wrongly, or say of themselves what is not true.
 
 use butler_core::backend::{Capabilities, ColumnType, OnDelete, TableRef, TableSpec, Transaction};
-use butler_core::{Error, ErrorKind, Result};
+use butler_core::{Error, ErrorKind};
 
-use super::tamper::{Opening, Tamper};
+use super::tamper::{Create, Opening, Tamper};
 
 pub(super) fn mutants() -> Vec<Tamper> {
     [
@@ -14,11 +14,7 @@ pub(super) fn mutants() -> Vec<Tamper> {
     .concat()
 }
 
-fn create(
-    name: &str,
-    breaks: &'static str,
-    create: fn(&mut dyn Transaction, &TableSpec) -> Result<()>,
-) -> Tamper {
+fn create(name: &str, breaks: &'static str, create: Create) -> Tamper {
     Tamper { create: Some(create), ..Tamper::new(name, breaks) }
 }
 

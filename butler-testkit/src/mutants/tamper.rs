@@ -25,6 +25,18 @@ pub(super) type Each<'a> = &'a mut dyn FnMut(ColumnBatch) -> ControlFlow<()>;
 /// Part of a transaction.
 pub(super) type Part<'a> = &'a mut dyn FnMut(&mut dyn Transaction) -> Result<()>;
 
+// What mutants redirect, by method; an implementation of the trait with those of a mutant replaced.
+pub(super) type Create = fn(&mut dyn Transaction, &TableSpec) -> Result<()>;
+pub(super) type DropTable = fn(&mut dyn Transaction, &TableRef) -> Result<()>;
+pub(super) type Insert = fn(&mut dyn Transaction, &TableRef, &RowBatch, OnConflict) -> Result<u64>;
+pub(super) type Sync = fn(&mut dyn Transaction, &TableRef, &RowBatch) -> Result<Synced>;
+pub(super) type Update = fn(&mut dyn Transaction, &TableRef, &RowBatch) -> Result<u64>;
+pub(super) type Delete = fn(&mut dyn Transaction, &TableRef, &Relation) -> Result<u64>;
+pub(super) type Select = fn(&mut dyn Transaction, &Relation, Each) -> Result<()>;
+pub(super) type Lock = fn(&mut dyn Transaction, &TableRef, &Relation) -> Result<()>;
+pub(super) type Savepoint = fn(&mut dyn Transaction, Part) -> Result<()>;
+pub(super) type Stream = fn(Arc<TamperedBackend>, Relation) -> BoxFuture<'static, Result<ColumnStream>>;
+
 /// What a mutant does instead of what it should: nothing else, for what is left out.
 #[derive(Clone, Default)]
 pub(super) struct Tamper {
@@ -40,18 +52,18 @@ pub(super) struct Tamper {
     pub(super) relation: Option<fn(Relation) -> Relation>,
     /// Each scalar of each relation, innermost first.
     pub(super) scalar: Option<fn(Scalar) -> Scalar>,
-    pub(super) create: Option<fn(&mut dyn Transaction, &TableSpec) -> Result<()>>,
-    pub(super) drop_table: Option<fn(&mut dyn Transaction, &TableRef) -> Result<()>>,
-    pub(super) insert: Option<fn(&mut dyn Transaction, &TableRef, &RowBatch, OnConflict) -> Result<u64>>,
-    pub(super) sync: Option<fn(&mut dyn Transaction, &TableRef, &RowBatch) -> Result<Synced>>,
-    pub(super) update: Option<fn(&mut dyn Transaction, &TableRef, &RowBatch) -> Result<u64>>,
-    pub(super) delete: Option<fn(&mut dyn Transaction, &TableRef, &Relation) -> Result<u64>>,
-    pub(super) select: Option<fn(&mut dyn Transaction, &Relation, Each) -> Result<()>>,
-    pub(super) lock: Option<fn(&mut dyn Transaction, &TableRef, &Relation) -> Result<()>>,
-    pub(super) savepoint: Option<fn(&mut dyn Transaction, Part) -> Result<()>>,
+    pub(super) create: Option<Create>,
+    pub(super) drop_table: Option<DropTable>,
+    pub(super) insert: Option<Insert>,
+    pub(super) sync: Option<Sync>,
+    pub(super) update: Option<Update>,
+    pub(super) delete: Option<Delete>,
+    pub(super) select: Option<Select>,
+    pub(super) lock: Option<Lock>,
+    pub(super) savepoint: Option<Savepoint>,
     pub(super) body: Option<fn(TransactionBody) -> TransactionBody>,
     pub(super) outcome: Option<fn(Result<()>) -> Result<()>>,
-    pub(super) stream: Option<fn(Arc<TamperedBackend>, Relation) -> BoxFuture<'static, Result<ColumnStream>>>,
+    pub(super) stream: Option<Stream>,
     pub(super) explain: Option<fn(Result<String>) -> Result<String>>,
     /// How a namespace is opened.
     pub(super) opening: Opening,
@@ -168,7 +180,7 @@ impl Namespace for TamperedNamespace {
             Opening::Apart => ReferenceBackend::new(),
             _ => self.reference.clone(),
         };
-        Ok(TamperedBackend::new(reference, self.tamper.clone()))
+        Ok(TamperedBackend::open(reference, self.tamper.clone()))
     }
 
     async fn open_read_only(&self) -> Result<Option<Arc<dyn Backend>>> {
@@ -184,7 +196,7 @@ impl Namespace for TamperedNamespace {
             }
             _ => self.reference.read_only(),
         };
-        Ok(Some(TamperedBackend::new(reference, tamper)))
+        Ok(Some(TamperedBackend::open(reference, tamper)))
     }
 }
 
@@ -199,7 +211,7 @@ pub(super) struct TamperedBackend {
 }
 
 impl TamperedBackend {
-    fn new(inner: ReferenceBackend, tamper: Tamper) -> Arc<dyn Backend> {
+    fn open(inner: ReferenceBackend, tamper: Tamper) -> Arc<dyn Backend> {
         let (gate, places) = (Arc::default(), Arc::new(Semaphore::new(20)));
         Arc::new(Handle(Arc::new(Self { inner, tamper, gate, places })))
     }

@@ -1,9 +1,10 @@
 //! Mutants whose transactions are not what they should be.
 
-use butler_core::backend::{Scalar, Transaction, TransactionBody};
+use butler_core::backend::TransactionBody;
 use butler_core::{Error, ErrorKind, Result, Retry};
 
-use super::tamper::{Part, Tamper};
+use super::tamper::{Savepoint, Tamper};
+use crate::backend::fixture::{made_up, selected};
 
 fn body(name: &str, breaks: &'static str, body: fn(TransactionBody) -> TransactionBody) -> Tamper {
     Tamper { body: Some(body), ..Tamper::new(name, breaks) }
@@ -12,8 +13,6 @@ fn body(name: &str, breaks: &'static str, body: fn(TransactionBody) -> Transacti
 fn outcome(name: &str, breaks: &'static str, outcome: fn(Result<()>) -> Result<()>) -> Tamper {
     Tamper { outcome: Some(outcome), ..Tamper::new(name, breaks) }
 }
-
-type Savepoint = fn(&mut dyn Transaction, Part) -> Result<()>;
 
 fn savepoint(name: &str, breaks: &'static str, savepoint: Savepoint) -> Tamper {
     Tamper { savepoint: Some(savepoint), ..Tamper::new(name, breaks) }
@@ -109,21 +108,15 @@ fn savepoints() -> Vec<Tamper> {
 fn locks() -> Vec<Tamper> {
     vec![Tamper {
         lock: Some(|t, table, rows| {
-            let given = crate::backend::fixture::selected(t, &rows.clone().distinct())?.len();
-            let found = rows.clone().semi(
-                table.scan().project(
-                    table.primary_key.iter().map(|key| (format!("own {key}"), Scalar::Column(key.clone()))),
-                ),
-                Scalar::And(
-                    table
-                        .primary_key
-                        .iter()
-                        .map(|key| Scalar::Column(key.clone()).eq(Scalar::column(format!("own {key}"))))
-                        .collect(),
-                ),
-            );
-            match crate::backend::fixture::selected(t, &found.distinct())?.len() {
-                found if found == given => Ok(()),
+            let given = selected(t, &rows.clone().distinct())?.len() as u64;
+            let mut found = 0;
+            let count = t.savepoint(&mut |t| {
+                found = t.delete(table, rows)?;
+                Err(made_up())
+            });
+            match count {
+                Err(error) if error.kind() != made_up().kind() => Err(error),
+                _ if found == given => Ok(()),
                 _ => Err(Error::new(ErrorKind::NotFound, "a row is not there")),
             }
         }),

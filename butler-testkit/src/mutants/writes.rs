@@ -7,25 +7,23 @@ use butler_core::backend::{
 use butler_core::{Error, ErrorKind, Result};
 
 use super::batches::{cut, filled, has_key, mapped, only, pieces, reversed, whole, with_rows};
-use super::tamper::Tamper;
+use super::tamper::{Delete, Insert, Sync, Tamper, Update};
 use crate::backend::fixture::{lit, selected};
 
 use OnConflict::{Fail, Ignore, Replace};
 
 pub(super) fn mutants() -> Vec<Tamper> {
     [
-        Tamper::among(&["identity", "insert"], conflicts()),
+        Tamper::among(&["identity", "insert", "random_writes"], conflicts()),
         Tamper::among(&["identity", "insert"], counts_and_columns()),
         Tamper::among(&["insert"], stored_values()),
-        Tamper::among(&["sync"], syncs()),
-        Tamper::among(&["update"], updates()),
-        Tamper::among(&["delete"], deletes()),
+        Tamper::among(&["random_writes", "sync"], syncs()),
+        Tamper::among(&["random_writes", "update"], updates()),
+        Tamper::among(&["delete", "random_writes"], deletes()),
         Tamper::among(&["large"], limits()),
     ]
     .concat()
 }
-
-type Insert = fn(&mut dyn Transaction, &TableRef, &RowBatch, OnConflict) -> Result<u64>;
 
 fn insert(name: &str, breaks: &'static str, insert: Insert) -> Tamper {
     Tamper { insert: Some(insert), ..Tamper::new(name, breaks) }
@@ -269,8 +267,6 @@ fn stored_values() -> Vec<Tamper> {
     ]
 }
 
-type Sync = fn(&mut dyn Transaction, &TableRef, &RowBatch) -> Result<Synced>;
-
 fn sync(name: &str, breaks: &'static str, sync: Sync) -> Tamper {
     Tamper { sync: Some(sync), ..Tamper::new(name, breaks) }
 }
@@ -367,8 +363,6 @@ fn has_natural_key(row: &RowBatch, into: &TableRef) -> bool {
         })
 }
 
-type Update = fn(&mut dyn Transaction, &TableRef, &RowBatch) -> Result<u64>;
-
 fn update(name: &str, breaks: &'static str, update: Update) -> Tamper {
     Tamper { update: Some(update), ..Tamper::new(name, breaks) }
 }
@@ -445,8 +439,6 @@ fn updates() -> Vec<Tamper> {
         }),
     ]
 }
-
-type Delete = fn(&mut dyn Transaction, &TableRef, &Relation) -> Result<u64>;
 
 fn delete(name: &str, breaks: &'static str, delete: Delete) -> Tamper {
     Tamper { delete: Some(delete), ..Tamper::new(name, breaks) }

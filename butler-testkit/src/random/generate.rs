@@ -47,7 +47,7 @@ impl World {
         let mut rng = Rng::with_seed(seed);
         let tables = ["random_a", "random_b", "random_c"].map(|name| {
             let (spec, columns) = table(&mut rng, name);
-            let count = rng.usize(..25);
+            let count = if rng.u8(..15) == 0 { 0 } else { rng.usize(6..25) };
             let rows = rows(&mut rng, &columns, count);
             Stocked { table: spec.into(), columns, rows }
         });
@@ -107,8 +107,8 @@ impl World {
         }
         let input = self.made(depth - 1);
         match self.rng.u8(..20) {
-            0..=2 => self.filtered(input),
-            3..=4 => self.projected(input),
+            0..=1 => self.filtered(input),
+            2..=4 => self.projected(input),
             5..=8 => self.joined(input, depth),
             9..=10 => self.partnered(input, depth),
             11..=12 => self.united(input, depth),
@@ -147,7 +147,7 @@ impl World {
                 RandomColumn::new(&mut self.rng, name)
             })
             .collect();
-        let count = self.rng.usize(..7);
+        let count = [0, 1, 2, 4, 5, 6, 7, 8][self.rng.usize(..8)];
         let rows = rows(&mut self.rng, &columns, count);
         Made { rows: rows.len(), relation: Relation::values(rows), columns }
     }
@@ -166,7 +166,12 @@ impl World {
     }
 
     fn filtered(&mut self, made: Made) -> Made {
-        let predicate = self.scalars(&made.columns).condition(2);
+        let mut scalars = self.scalars(&made.columns);
+        let mut predicate = scalars.condition(2);
+        if scalars.rng.bool() {
+            // Conditions are seldom true.
+            predicate = Scalar::Or(vec![predicate, scalars.condition(1)]);
+        }
         Made { relation: made.relation.filter(predicate), ..made }
     }
 
@@ -203,14 +208,14 @@ impl World {
         let mut operands = Vec::new();
         for a in &left.columns {
             for b in right.columns.iter().filter(|b| b.ty == a.ty) {
-                if operands.len() < 2 && self.rng.u8(..3) == 0 {
+                if operands.len() < 2 && self.rng.u8(..4) == 0 {
                     let pair = (Scalar::column(a.name.as_str()), Scalar::column(b.name.as_str()));
                     let (a, b) = if self.rng.bool() { pair } else { (pair.1, pair.0) };
                     operands.push(a.eq(b));
                 }
             }
         }
-        if operands.is_empty() || self.rng.u8(..3) == 0 {
+        if operands.is_empty() || self.rng.u8(..6) == 0 {
             let both = [&left.columns[..], &right.columns[..]].concat();
             operands.push(self.scalars(&both).condition(1));
         }
@@ -289,8 +294,8 @@ impl World {
 
     fn sliced(&mut self, made: Made) -> Made {
         let keys = self.total_order(&made.columns);
-        let offset = [0, 0, 1, 3][self.rng.usize(..4)];
-        let limit = [None, Some(0), Some(1), Some(3), Some(10)][self.rng.usize(..5)];
+        let offset = [0, 0, 0, 1, 1, 3][self.rng.usize(..6)];
+        let limit = [None, None, Some(0), Some(1), Some(3), Some(5), Some(10)][self.rng.usize(..7)];
         Made { relation: made.relation.slice(keys, offset, limit), ..made }
     }
 

@@ -49,8 +49,12 @@ impl Scalars<'_> {
     pub(super) fn of(&mut self, ty: ColumnType, depth: u32) -> Scalar {
         match ty {
             ColumnType::Bool => self.condition(depth),
-            ColumnType::Int | ColumnType::Float if depth > 0 && self.rng.u8(..3) == 0 => {
+            ColumnType::Int | ColumnType::Float if depth > 0 && (self.explosive || self.rng.u8(..3) == 0) => {
                 self.arithmetic(ty, depth)
+            }
+            _ if depth > 0 && self.rng.u8(..10) == 0 => {
+                let count = self.rng.usize(1..4);
+                Scalar::Coalesce((0..count).map(|_| self.leaf(ty, false)).collect())
             }
             _ => self.leaf(ty, false),
         }

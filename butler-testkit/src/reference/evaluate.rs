@@ -176,7 +176,9 @@ fn can_fail(scalar: &Scalar) -> bool {
         Scalar::Arithmetic { .. } | Scalar::Negate(_) => true,
         Scalar::Column(_) | Scalar::Literal(_) | Scalar::Null(_) => false,
         Scalar::Compare { left, right, .. } => can_fail(left) || can_fail(right),
-        Scalar::And(operands) | Scalar::Or(operands) => operands.iter().any(can_fail),
+        Scalar::And(operands) | Scalar::Or(operands) | Scalar::Coalesce(operands) => {
+            operands.iter().any(can_fail)
+        }
         Scalar::Not(operand) | Scalar::IsNull(operand) => can_fail(operand),
         Scalar::In { value, .. } | Scalar::Glob { value, .. } => can_fail(value),
     }

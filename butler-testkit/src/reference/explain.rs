@@ -2,6 +2,11 @@
 
 use butler_core::backend::Relation;
 
+use super::table::show;
+
+/// How many rows of the caller are shown.
+const SHOWN: usize = 10;
+
 /// One line for each operator, its inputs below it.
 pub(super) fn explain(relation: &Relation) -> String {
     let mut text = String::new();
@@ -12,7 +17,10 @@ pub(super) fn explain(relation: &Relation) -> String {
 fn write(relation: &Relation, depth: usize, text: &mut String) {
     let (what, inputs): (String, Vec<&Relation>) = match relation {
         Relation::Table { table } => (format!("table {}", table.name), vec![]),
-        Relation::Values { rows } => (format!("{} rows of {}", rows.len(), rows.names().join(", ")), vec![]),
+        Relation::Values { rows } => {
+            let first: Vec<String> = rows.rows().take(SHOWN).map(|row| show(&row)).collect();
+            (format!("{} rows of {}: {}", rows.len(), rows.names().join(", "), first.join(" ")), vec![])
+        }
         Relation::Join { left, right, on } => (format!("join on {on:?}"), vec![left, right]),
         Relation::Semi { left, right, on } => (format!("semi-join on {on:?}"), vec![left, right]),
         Relation::Anti { left, right, on } => (format!("anti-join on {on:?}"), vec![left, right]),

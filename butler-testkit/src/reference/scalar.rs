@@ -39,12 +39,17 @@ impl Scope<'_> {
             Scalar::IsNull(operand) => Value::Bool(self.value(operand)?.is_null()),
             Scalar::In { value, list } => match self.value(value)? {
                 Value::Null if !list.is_empty() => Value::Null,
-                value => Value::Bool(list.iter().any(|other| value == *other)),
+                value => Value::Bool(list.contains(&value)),
             },
             Scalar::Glob { value, pattern } => match self.value(value)? {
                 Value::Text(text) => Value::Bool(self.fits(pattern, &text)),
                 _ => Value::Null,
             },
+            Scalar::Coalesce(operands) => {
+                let values =
+                    operands.iter().map(|operand| self.value(operand)).collect::<Result<Vec<_>>>()?;
+                values.into_iter().find(|value| !value.is_null()).unwrap_or(Value::Null)
+            }
             Scalar::Arithmetic { op, left, right } => {
                 self.arithmetic(*op, &self.value(left)?, &self.value(right)?)?
             }

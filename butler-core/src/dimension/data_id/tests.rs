@@ -17,7 +17,11 @@ fn visit(full: bool) -> DataId {
     let group = universe().conform(["visit"]).unwrap();
     let mut pairs: Vec<(&str, DimensionValue)> = vec![("visit", 7.into()), ("instrument", "HSC".into())];
     if full {
-        pairs.extend([("band", "i".into()), ("day_obs", 20_150_101.into()), ("physical_filter", "HSC-I".into())]);
+        pairs.extend([
+            ("band", "i".into()),
+            ("day_obs", 20_150_101.into()),
+            ("physical_filter", "HSC-I".into()),
+        ]);
     }
     DataId::from_pairs(group, pairs).unwrap()
 }
@@ -54,7 +58,10 @@ fn missing_unknown_and_mistyped_values_are_refused() {
         DataId::from_pairs(group, pairs.iter().cloned()).map_err(|error| error.kind())
     };
     assert_eq!(kind(&[("detector", 1.into())]), Err(ErrorKind::DimensionName));
-    assert_eq!(kind(&[("detector", 1.into()), ("instrument", "X".into()), ("nix", 1.into())]), Err(ErrorKind::DimensionName));
+    assert_eq!(
+        kind(&[("detector", 1.into()), ("instrument", "X".into()), ("nix", 1.into())]),
+        Err(ErrorKind::DimensionName)
+    );
     assert_eq!(kind(&[("detector", "1".into()), ("instrument", "X".into())]), Err(ErrorKind::DimensionValue));
     assert_eq!(kind(&[("detector", 1.into()), ("instrument", 2.into())]), Err(ErrorKind::DimensionValue));
     // Dimensions outside the group are ignored.

@@ -88,7 +88,8 @@ fn regions_are_checked_when_a_record_is_made() {
         )
     };
     assert_eq!(tract(&[]).unwrap_err().kind(), ErrorKind::Corrupt);
-    let circle = [&b"c"[..], &1f64.to_le_bytes(), &[0; 16], &0.1f64.to_le_bytes(), &0.317f64.to_le_bytes()].concat();
+    let circle =
+        [&b"c"[..], &1f64.to_le_bytes(), &[0; 16], &0.1f64.to_le_bytes(), &0.317f64.to_le_bytes()].concat();
     let record = tract(&circle).unwrap();
     assert_eq!(record.region().unwrap().as_bytes(), circle);
 }

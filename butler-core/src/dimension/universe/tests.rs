@@ -15,9 +15,24 @@ fn default_universe_has_the_order_of_the_reference() {
     assert_eq!(
         without_skypix(universe.elements()),
         [
-            "band", "instrument", "skymap", "ssp_hypothesis_table", "day_obs", "detector", "group",
-            "physical_filter", "ssp_balanced_index", "ssp_hypothesis_bundle", "subfilter", "tract",
-            "visit_system", "exposure", "patch", "visit", "visit_definition", "visit_detector_region",
+            "band",
+            "instrument",
+            "skymap",
+            "ssp_hypothesis_table",
+            "day_obs",
+            "detector",
+            "group",
+            "physical_filter",
+            "ssp_balanced_index",
+            "ssp_hypothesis_bundle",
+            "subfilter",
+            "tract",
+            "visit_system",
+            "exposure",
+            "patch",
+            "visit",
+            "visit_definition",
+            "visit_detector_region",
             "visit_system_membership",
         ]
     );
@@ -56,8 +71,20 @@ fn fields_come_in_the_order_of_the_reference() {
     assert_eq!(
         fields,
         [
-            "instrument", "visit", "day_obs", "physical_filter", "name", "seq_num", "exposure_time", "target_name",
-            "observation_reason", "science_program", "azimuth", "zenith_angle", "region", "timespan",
+            "instrument",
+            "visit",
+            "day_obs",
+            "physical_filter",
+            "name",
+            "seq_num",
+            "exposure_time",
+            "target_name",
+            "observation_reason",
+            "science_program",
+            "azimuth",
+            "zenith_angle",
+            "region",
+            "timespan",
         ]
     );
     assert_eq!(visit.field_index("id"), visit.field_index("visit"));
@@ -72,7 +99,10 @@ fn fields_come_in_the_order_of_the_reference() {
 fn a_group_is_closed_and_splits_into_required_and_implied() {
     let universe = DimensionUniverse::default();
     let group = universe.conform(["visit", "detector", "patch", "band", "htm7"]).unwrap();
-    assert_eq!(names(group.required()), ["htm7", "instrument", "skymap", "detector", "tract", "patch", "visit"]);
+    assert_eq!(
+        names(group.required()),
+        ["htm7", "instrument", "skymap", "detector", "tract", "patch", "visit"]
+    );
     assert_eq!(names(group.implied()), ["band", "day_obs", "physical_filter"]);
     assert_eq!(names(group.keys()).len(), group.len());
     assert_eq!(names(group.governors()), ["instrument", "skymap"]);
@@ -91,8 +121,16 @@ fn records_are_looked_up_in_the_order_of_the_reference() {
     assert_eq!(
         names(group.lookup_order()),
         [
-            "instrument", "detector", "exposure", "day_obs", "group", "physical_filter", "band", "visit",
-            "visit_definition", "visit_detector_region",
+            "instrument",
+            "detector",
+            "exposure",
+            "day_obs",
+            "group",
+            "physical_filter",
+            "band",
+            "visit",
+            "visit_definition",
+            "visit_detector_region",
         ]
     );
 }
@@ -103,7 +141,10 @@ fn groups_are_interned_and_combine_as_sets() {
     let group = |names: &[&str]| universe.conform(names).unwrap();
     assert_eq!(group(&["visit", "instrument"]), group(&["visit"]));
     assert_eq!(group(&["visit"]).union(group(&["detector"])), group(&["detector", "visit"]));
-    assert_eq!(group(&["visit"]).intersection(group(&["exposure"])).names(), ["band", "instrument", "day_obs", "physical_filter"]);
+    assert_eq!(
+        group(&["visit"]).intersection(group(&["exposure"])).names(),
+        ["band", "instrument", "day_obs", "physical_filter"]
+    );
     assert!(group(&["instrument"]).is_subset(group(&["detector"])));
     assert!(group(&["tract"]).is_disjoint(group(&["detector"])));
     assert_eq!(group(&[]), universe.empty());
@@ -124,7 +165,10 @@ fn unknown_names_are_told_with_the_nearest() {
     let universe = DimensionUniverse::default();
     let error = universe.conform(["detectr"]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DimensionName);
-    assert_eq!(error.to_string(), "'detectr' is no dimension of the universe daf_butler 8; did you mean 'detector'?");
+    assert_eq!(
+        error.to_string(),
+        "'detectr' is no dimension of the universe daf_butler 8; did you mean 'detector'?"
+    );
     assert!(universe.conform(["visit_definition"]).is_err());
     assert!(universe.conform(["htm0"]).is_err());
 }
@@ -164,19 +208,43 @@ fn broken_universes_are_refused_with_the_reason() {
         ("governor = true", "governor = true\nimplies = [\"stain\"]", "cannot be a governor"),
         ("requires = [\"microscope\"]", "requires = [\"microscop\"]", "'microscop', which is no dimension"),
         ("requires = [\"microscope\"]", "requires = [\"image\"]", "require each other"),
-        ("key = { name = \"id\", type = \"int\" }\n[elements.image]", "key = { name = \"id\", type = \"float\" }\n[elements.image]", "neither int nor string"),
+        (
+            "key = { name = \"id\", type = \"int\" }\n[elements.image]",
+            "key = { name = \"id\", type = \"float\" }\n[elements.image]",
+            "neither int nor string",
+        ),
         ("name = \"gain\", type = \"float\"", "name = \"plate\", type = \"float\"", "field 'plate' twice"),
         ("name = \"gain\", type = \"float\"", "name = \"gain\", type = \"string\"", "unusable length"),
         ("[elements.stain]", "[elements.stain]\nalways_join = true", "cannot set always_join"),
-        ("[elements.stain]", "[elements.run]\nkey = { name = \"n\", type = \"int\" }\n[elements.stain]", "reserved"),
-        ("[elements.stain]", "[elements.\"a b\"]\nkey = { name = \"n\", type = \"int\" }\n[elements.stain]", "cannot name"),
-        ("[elements.stain]", "[elements.htm7]\nkey = { name = \"n\", type = \"int\" }\n[elements.stain]", "sky pixelisation"),
+        (
+            "[elements.stain]",
+            "[elements.run]\nkey = { name = \"n\", type = \"int\" }\n[elements.stain]",
+            "reserved",
+        ),
+        (
+            "[elements.stain]",
+            "[elements.\"a b\"]\nkey = { name = \"n\", type = \"int\" }\n[elements.stain]",
+            "cannot name",
+        ),
+        (
+            "[elements.stain]",
+            "[elements.htm7]\nkey = { name = \"n\", type = \"int\" }\n[elements.stain]",
+            "sky pixelisation",
+        ),
         ("[elements.stain]", "[elements.stain]\nunion_of = \"plate\"", "does not imply it"),
         ("common = \"htm7\"", "common = \"htm9\"", "no level of a system"),
         ("htm = { max_level = 8 }", "htm = { max_level = 8 }, hex = { max_level = 2 }", "'hex' is unknown"),
         ("[elements.microscope]", "[spatial]\nfields = [\"imag\"]\n[elements.microscope]", "lists 'imag'"),
-        ("[elements.microscope]", "[temporal]\na = [\"image\"]\nb = [\"image\"]\n[elements.microscope]", "several families"),
-        ("[elements.stain]\nkey = { name = \"name\", type = \"string\", length = 16 }", "[elements.stain]", "is no dimension"),
+        (
+            "[elements.microscope]",
+            "[temporal]\na = [\"image\"]\nb = [\"image\"]\n[elements.microscope]",
+            "several families",
+        ),
+        (
+            "[elements.stain]\nkey = { name = \"name\", type = \"string\", length = 16 }",
+            "[elements.stain]",
+            "is no dimension",
+        ),
     ];
     for (from, to, reason) in cases {
         let text = SMALL.replacen(from, to, 1);

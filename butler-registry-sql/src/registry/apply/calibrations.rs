@@ -1,11 +1,13 @@
 //! Validity ranges in calibration collections.
 
 use arcstr::ArcStr;
-use butler_core::backend::{Column, ColumnBatch, OnConflict, Relation, RowBatch, Scalar, Strength, TableRef, Value};
+use butler_core::backend::{
+    Column, ColumnBatch, OnConflict, Relation, RowBatch, Scalar, Strength, TableRef, Value,
+};
 use butler_core::registry::OperationReport;
 use butler_core::{
-    CollectionType, DataId, DatasetId, DatasetKind, DatasetRef, DatasetType, DimensionElement, DimensionValue, Error,
-    ErrorKind, Result, Timespan,
+    CollectionType, DataId, DatasetId, DatasetKind, DatasetRef, DatasetType, DimensionElement,
+    DimensionValue, Error, ErrorKind, Result, Timespan,
 };
 use rustc_hash::FxHashSet;
 
@@ -41,7 +43,13 @@ pub(super) fn certify(
         let mut rows = calib_rows(&table);
         for dataset in &datasets {
             let (begin, end) = timespan.to_raw();
-            push(&mut rows, [ty.id, handle.id, dataset.id().origin(), dataset.id().id()], dataset.data_id(), begin, end);
+            push(
+                &mut rows,
+                [ty.id, handle.id, dataset.id().origin(), dataset.id().id()],
+                dataset.data_id(),
+                begin,
+                end,
+            );
         }
         report.inserted += session.tx.insert(&table, &rows, OnConflict::Fail).map_err(|error| {
             error.with_context("collection", collection).with_context("dataset type", ty.definition.name())
@@ -54,7 +62,10 @@ fn calib_table(ty: &SharedTypeHandle) -> Result<TableRef> {
     ty.calib.clone().ok_or_else(|| {
         Error::new(
             ErrorKind::DatasetType,
-            format!("dataset type '{}' is no calibration; its datasets have no validity", ty.definition.name()),
+            format!(
+                "dataset type '{}' is no calibration; its datasets have no validity",
+                ty.definition.name()
+            ),
         )
     })
 }
@@ -67,7 +78,10 @@ fn push(rows: &mut RowBatch, keys: [i64; 4], data_id: &DataId, begin: i64, end: 
     let columns = rows.columns_mut();
     let last = columns.len() - 2;
     columns.iter_mut().zip(keys).for_each(|(column, value)| column.push_int(value));
-    columns[4..last].iter_mut().zip(data_id.required_values()).for_each(|(column, value)| push_key(column, value));
+    columns[4..last]
+        .iter_mut()
+        .zip(data_id.required_values())
+        .for_each(|(column, value)| push_key(column, value));
     columns[last].push_int(begin);
     columns[last + 1].push_int(end);
     rows.end_row();
@@ -123,8 +137,10 @@ fn check_conflicts(
     let keys = datasets.iter().map(|dataset| dataset.data_id().required_values());
     let conflicts = members(table, ty, id, Some(keys)).filter(overlapping(timespan));
     let ids: FxHashSet<DatasetId> = datasets.iter().map(|dataset| dataset.id()).collect();
-    let found: Vec<Member> =
-        read(session, ty, &conflicts)?.into_iter().filter(|old| !nonsingular || ids.contains(&old.id)).collect();
+    let found: Vec<Member> = read(session, ty, &conflicts)?
+        .into_iter()
+        .filter(|old| !nonsingular || ids.contains(&old.id))
+        .collect();
     let Some(old) = found.first() else { return Ok(()) };
     let new = datasets.iter().find(|dataset| *dataset.data_id() == old.data_id).map(|dataset| dataset.id());
     Err(Error::new(
@@ -160,7 +176,8 @@ fn read(session: &mut Session<'_>, ty: &SharedTypeHandle, rows: &Relation) -> Re
         let (begin, end) = (column(&VALIDITY_BEGIN)?, column(&VALIDITY_END)?);
         let keys = group.required().map(|d| column(d.name())).collect::<Result<Vec<_>>>()?;
         for row in 0..batch.len() {
-            let values = keys.iter().map(|column| key(column, row, &mut strings)).collect::<Result<Vec<_>>>()?;
+            let values =
+                keys.iter().map(|column| key(column, row, &mut strings)).collect::<Result<Vec<_>>>()?;
             found.push(Member {
                 id: DatasetId::from_trusted(int(origin, row)?, int(id, row)?),
                 data_id: DataId::from_trusted(group, values),
@@ -185,7 +202,10 @@ pub(super) fn decertify(
     if let Some(other) = data_ids.into_iter().flatten().find(|id| id.group() != ty.definition.group()) {
         return Err(Error::new(
             ErrorKind::DimensionName,
-            format!("data ID {other} does not have the dimensions of dataset type '{}'", ty.definition.name()),
+            format!(
+                "data ID {other} does not have the dimensions of dataset type '{}'",
+                ty.definition.name()
+            ),
         ));
     }
     if timespan.is_empty() {
@@ -200,7 +220,13 @@ pub(super) fn decertify(
     for member in &old {
         for rest in member.timespan.difference(timespan) {
             let (begin, end) = rest.to_raw();
-            push(&mut rows, [ty.id, handle.id, member.id.origin(), member.id.id()], &member.data_id, begin, end);
+            push(
+                &mut rows,
+                [ty.id, handle.id, member.id.origin(), member.id.id()],
+                &member.data_id,
+                begin,
+                end,
+            );
         }
     }
     let inserted = session.tx.insert(&table, &rows, OnConflict::Fail)?;

@@ -3,7 +3,10 @@
 use arcstr::ArcStr;
 use butler_core::backend::{OnConflict, Scalar, SortKey, Strength, Value};
 use butler_core::registry::OperationReport;
-use butler_core::{ChainEdit, CollectionCatalog, CollectionInfo, CollectionType, Error, ErrorKind, Result, check_collection_name};
+use butler_core::{
+    ChainEdit, CollectionCatalog, CollectionInfo, CollectionType, Error, ErrorKind, Result,
+    check_collection_name,
+};
 use rustc_hash::FxHashMap;
 
 use super::session::Session;
@@ -28,7 +31,9 @@ pub(super) fn register(
                 ("doc", doc.cloned().unwrap_or_default().into()),
             ])?;
             let synced = session.tx.sync(&COLLECTION, &row)?;
-            let column = |name: &str| COLLECTION.position(name).and_then(|i| synced.row.get(i)).and_then(Value::as_int);
+            let column = |name: &str| {
+                COLLECTION.position(name).and_then(|i| synced.row.get(i)).and_then(Value::as_int)
+            };
             let (Some(id), Some(code)) = (column("collection_id"), column("type")) else {
                 return Err(Error::new(ErrorKind::Corrupt, "a collection has no key or type"));
             };
@@ -39,7 +44,9 @@ pub(super) fn register(
     };
     match known {
         (_, true) => Ok(OperationReport { inserted: 1, ..OperationReport::default() }),
-        (handle, false) if handle.ty == ty => Ok(OperationReport { existing: 1, ..OperationReport::default() }),
+        (handle, false) if handle.ty == ty => {
+            Ok(OperationReport { existing: 1, ..OperationReport::default() })
+        }
         (handle, false) => Err(Error::new(
             ErrorKind::ConflictingDefinition,
             format!("collection '{name}' is registered already, as {}; it cannot become {ty}", handle.ty),
@@ -56,12 +63,19 @@ pub(super) fn document(session: &mut Session<'_>, name: &ArcStr, doc: &ArcStr) -
 }
 
 /// Changes the children of a chain.
-pub(super) fn edit_chain(session: &mut Session<'_>, parent: &ArcStr, edit: &ChainEdit) -> Result<OperationReport> {
+pub(super) fn edit_chain(
+    session: &mut Session<'_>,
+    parent: &ArcStr,
+    edit: &ChainEdit,
+) -> Result<OperationReport> {
     let handle = session.collection(parent)?;
     if handle.ty != CollectionType::Chained {
         return Err(Error::new(
             ErrorKind::CollectionType,
-            format!("cannot change the children of collection '{parent}' of type {}; it must be CHAINED", handle.ty),
+            format!(
+                "cannot change the children of collection '{parent}' of type {}; it must be CHAINED",
+                handle.ty
+            ),
         ));
     }
     for name in edit.names() {
@@ -99,7 +113,8 @@ pub(super) fn read_catalog(session: &mut Session<'_>) -> Result<CollectionCatalo
     for batch in collect(session.tx, &collection_rows(None))? {
         for (handle, doc) in read_collections(&batch)? {
             names.insert(handle.id, handle.name.clone());
-            let info = CollectionInfo { name: handle.name, ty: handle.ty, doc, children: Vec::new(), summary: None };
+            let info =
+                CollectionInfo { name: handle.name, ty: handle.ty, doc, children: Vec::new(), summary: None };
             infos.insert(handle.id, info);
         }
     }
@@ -107,7 +122,9 @@ pub(super) fn read_catalog(session: &mut Session<'_>) -> Result<CollectionCatalo
     for batch in collect(session.tx, &COLLECTION_CHAIN.scan().sort(order))? {
         let (parent, child) = (batch.column("parent_id")?, batch.column("child_id")?);
         for row in 0..batch.len() {
-            if let (Some(info), Some(child)) = (infos.get_mut(&int(parent, row)?), names.get(&int(child, row)?)) {
+            if let (Some(info), Some(child)) =
+                (infos.get_mut(&int(parent, row)?), names.get(&int(child, row)?))
+            {
                 info.children.push(child.clone());
             }
         }

@@ -1,7 +1,7 @@
 //! Datasets.
 
 use arcstr::ArcStr;
-use butler_core::backend::{ColumnType, OnConflict, Relation, RowBatch, Strength, TableRef};
+use butler_core::backend::{OnConflict, Relation, RowBatch, Strength, TableRef};
 use butler_core::registry::{DatasetInsert, InsertMode, OperationReport};
 use butler_core::{
     CollectionType, DataId, DatasetId, DatasetKind, Error, ErrorKind, IdGenerationMode, IdIssuer, Result,
@@ -11,7 +11,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::existence::check_data_ids;
 use super::session::Session;
 use crate::registry::layout::{ID, ORIGIN, RUN_ID, SharedTypeHandle, TYPE_ID};
-use crate::registry::rows::{Strings, batch, collect, equal, int, is, key, key_values, push_key, text};
+use crate::registry::rows::{
+    Strings, among_ids, batch, collect, equal, given_ids, int, is, key, key_values, push_key, text,
+};
 use crate::schema::{COLLECTION, COLLECTION_GOVERNOR, COLLECTION_SUMMARY, DATASET, DATASET_TYPE};
 
 /// Inserts datasets of one type into one run.
@@ -207,7 +209,10 @@ fn import(
 
 fn check_same(insert: &DatasetInsert, id: DatasetId, data_id: &DataId, old: &Existing) -> Result<()> {
     let name = insert.dataset_type.name();
-    if old.type_name == *name && old.run == insert.run && old.data_id.as_ref().is_none_or(|old| old == data_id) {
+    if old.type_name == *name
+        && old.run == insert.run
+        && old.data_id.as_ref().is_none_or(|old| old == data_id)
+    {
         return Ok(());
     }
     let old_id = old.data_id.as_ref().map_or_else(String::new, |old| old.to_string());
@@ -220,22 +225,9 @@ fn check_same(insert: &DatasetInsert, id: DatasetId, data_id: &DataId, old: &Exi
     ))
 }
 
-fn given_ids(ids: &[DatasetId]) -> Relation {
-    let mut rows = batch([
-        (&ArcStr::from("given_origin"), ColumnType::Int),
-        (&ArcStr::from("given_id"), ColumnType::Int),
-    ]);
-    for id in ids {
-        rows.columns_mut()[0].push_int(id.origin());
-        rows.columns_mut()[1].push_int(id.id());
-        rows.end_row();
-    }
-    Relation::values(rows)
-}
-
 /// Rows of a table whose dataset id is one of these.
 pub(super) fn with_ids(table: &TableRef, ids: &[DatasetId]) -> Relation {
-    table.scan().semi(given_ids(ids), equal([(ORIGIN, "given_origin"), (ID, "given_id")]))
+    among_ids(table.scan(), &ORIGIN, &ID, ids.iter().copied())
 }
 
 fn existing_by_id(
@@ -285,7 +277,8 @@ fn read_data_ids(
         let (origin, id) = (batch.column(&ORIGIN)?, batch.column(&ID)?);
         let keys = group.required().map(|d| batch.column(d.name())).collect::<Result<Vec<_>>>()?;
         for row in 0..batch.len() {
-            let values = keys.iter().map(|column| key(column, row, &mut strings)).collect::<Result<Vec<_>>>()?;
+            let values =
+                keys.iter().map(|column| key(column, row, &mut strings)).collect::<Result<Vec<_>>>()?;
             let id = DatasetId::from_trusted(int(origin, row)?, int(id, row)?);
             found.push((id, DataId::from_trusted(group, values)));
         }
@@ -309,7 +302,8 @@ fn explain_conflict(
     let dimensions: Vec<_> = group.required().collect();
     let names: Vec<ArcStr> = dimensions.iter().map(|d| format!("given_{d}").into()).collect();
     let keys = insert.data_ids.iter().map(DataId::required_values);
-    let mut on: Vec<_> = dimensions.iter().zip(&names).map(|(d, given)| (d.name().clone(), given.clone())).collect();
+    let mut on: Vec<_> =
+        dimensions.iter().zip(&names).map(|(d, given)| (d.name().clone(), given.clone())).collect();
     let mut rows = handle.data.scan().filter(is(TYPE_ID, handle.id));
     if handle.definition.kind() == DatasetKind::Standard {
         rows = rows.filter(is(RUN_ID, run));
@@ -348,15 +342,19 @@ pub(super) fn check_present(session: &mut Session<'_>, ids: &[DatasetId]) -> Res
         return Ok(());
     }
     if session.shared.backend.capabilities().concurrent_writers {
-        let keys = given_ids(ids).rename([("origin", "given_origin"), ("id", "given_id")]);
+        let keys = given_ids(ids.iter().copied()).rename([("origin", "given_origin"), ("id", "given_id")]);
         session.tx.lock(&DATASET, &keys, Strength::KeyShare)?;
     }
     let known = DATASET.scan().rename([("origin", "origin"), ("id", "id")]);
-    let missing = given_ids(ids).anti(known, equal([("given_origin", "origin"), ("given_id", "id")]));
+    let missing =
+        given_ids(ids.iter().copied()).anti(known, equal([("given_origin", "origin"), ("given_id", "id")]));
     for batch in collect(session.tx, &missing)? {
         if !batch.is_empty() {
             let id = DatasetId::from_trusted(int(&batch.columns()[0], 0)?, int(&batch.columns()[1], 0)?);
-            return Err(Error::new(ErrorKind::DatasetNotFound, format!("dataset {id} is not in the registry")));
+            return Err(Error::new(
+                ErrorKind::DatasetNotFound,
+                format!("dataset {id} is not in the registry"),
+            ));
         }
     }
     Ok(())

@@ -6,6 +6,7 @@
 
 use arcstr::ArcStr;
 use butler_core::backend::{Relation, Scalar};
+use butler_core::sky::Pixelization;
 use butler_core::{DataId, DimensionElement, DimensionGroup, DimensionValue, Error, ErrorKind, Result};
 use rustc_hash::FxHashSet;
 
@@ -15,7 +16,11 @@ use crate::registry::layout::element_table;
 use crate::registry::rows::{Strings, collect, key, key_values};
 
 /// Checks that each value of each dimension of some data IDs has a record.
-pub(super) fn check_data_ids(session: &mut Session<'_>, group: DimensionGroup, data_ids: &[DataId]) -> Result<()> {
+pub(super) fn check_data_ids(
+    session: &mut Session<'_>,
+    group: DimensionGroup,
+    data_ids: &[DataId],
+) -> Result<()> {
     for dimension in group.required() {
         let positions: Vec<usize> =
             dimension.required().filter_map(|required| group.key_index(required)).collect();
@@ -27,7 +32,10 @@ pub(super) fn check_data_ids(session: &mut Session<'_>, group: DimensionGroup, d
         let mut keys: FxHashSet<Box<[DimensionValue]>> = FxHashSet::default();
         for data_id in data_ids {
             let same = last.as_ref().is_some_and(|last| {
-                positions.iter().zip(last).all(|(&position, value)| data_id.required_values()[position] == *value)
+                positions
+                    .iter()
+                    .zip(last)
+                    .all(|(&position, value)| data_id.required_values()[position] == *value)
             });
             if !same {
                 let key = values(data_id);
@@ -47,8 +55,9 @@ pub(super) fn check_keys(
     keys: FxHashSet<Box<[DimensionValue]>>,
     kind: ErrorKind,
 ) -> Result<()> {
-    if let Some((system, level)) = element.skypix() {
-        return keys.iter().try_for_each(|key| check_pixel(element, system, level, &key[0]));
+    if element.skypix().is_some() {
+        let pixels: Pixelization = element.name().parse()?;
+        return keys.iter().try_for_each(|key| check_pixel(element, pixels, &key[0]));
     }
     let unknown: Vec<KnownKey> =
         keys.into_iter().map(|values| (element, values)).filter(|key| !session.knows_key(key)).collect();
@@ -93,17 +102,13 @@ fn match_values(element: DimensionElement, given: &[ArcStr]) -> Scalar {
     Scalar::all(pairs.map(|(name, given)| Scalar::column(given.clone()).eq(Scalar::column(name.clone()))))
 }
 
-fn check_pixel(element: DimensionElement, system: &str, level: u32, value: &DimensionValue) -> Result<()> {
-    let (first, end) = match system {
-        // Eight trixels at level 0, numbered from 8; twelve pixels at order 0.
-        "htm" => (8i64 << (2 * level), 16i64 << (2 * level)),
-        _ => (0, 12i64 << (2 * level)),
-    };
-    match value.as_int() {
-        Some(index) if (first..end).contains(&index) => Ok(()),
+fn check_pixel(element: DimensionElement, pixels: Pixelization, value: &DimensionValue) -> Result<()> {
+    let range = pixels.universe();
+    match value.as_int().and_then(|index| u64::try_from(index).ok()) {
+        Some(index) if range.contains(&index) => Ok(()),
         _ => Err(Error::new(
             ErrorKind::DataIdValue,
-            format!("{value} is no pixel of '{element}', which has {first} to {}", end - 1),
+            format!("{value} is no pixel of '{element}', which has {} to {}", range.start, range.end - 1),
         )),
     }
 }

@@ -1,11 +1,11 @@
 //! Dimension records, and the pixels that their regions touch.
 
+use std::ops::Range;
+
 use butler_core::backend::{OnConflict, Relation, RowBatch, Value};
 use butler_core::registry::{OperationReport, RecordConflict, RecordDifference, RecordSet};
 use butler_core::sky::Pixelization;
-use butler_core::{
-    DimensionElement, DimensionRecord, DimensionValue, Error, ErrorKind, FieldValue, Result,
-};
+use butler_core::{DimensionElement, DimensionRecord, DimensionValue, Error, ErrorKind, FieldValue, Result};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
@@ -26,7 +26,10 @@ pub(super) fn insert(
     if element.universe() != session.universe() {
         return Err(Error::new(
             ErrorKind::InconsistentUniverse,
-            format!("records of '{element}' are of another universe than the repository's {}", session.universe()),
+            format!(
+                "records of '{element}' are of another universe than the repository's {}",
+                session.universe()
+            ),
         ));
     }
     if !element.has_table() {
@@ -44,7 +47,8 @@ pub(super) fn insert(
         RecordConflict::Sync => sync(session, element, &set.records, false)?,
         RecordConflict::SyncUpdate => sync(session, element, &set.records, true)?,
     };
-    let keys = set.records.iter().map(|record| (element, record.required_values().into_vec().into_boxed_slice()));
+    let keys =
+        set.records.iter().map(|record| (element, record.required_values().into_vec().into_boxed_slice()));
     session.know_keys(keys);
     Ok(report)
 }
@@ -60,7 +64,9 @@ fn check_references(session: &mut Session<'_>, records: &[DimensionRecord]) -> R
             .collect();
         let keys: FxHashSet<Box<[DimensionValue]>> = records
             .iter()
-            .map(|record| positions.iter().filter_map(|&at| record.values()[at].to_dimension_value()).collect())
+            .map(|record| {
+                positions.iter().filter_map(|&at| record.values()[at].to_dimension_value()).collect()
+            })
             .collect();
         check_keys(session, other, keys, ErrorKind::DataIdValue)
             .map_err(|error| error.with_context("record of", element))?;
@@ -102,13 +108,16 @@ fn explain_conflict(
         let mut seen = FxHashSet::default();
         records.iter().find(|record| !seen.insert(record.required_values()))
     };
-    let message = match records.iter().find_map(|record| Some((record, existing.get(&record.required_values())?))) {
-        Some((new, old)) => format!("a record of '{element}' is there already: {old:?}; the new one is {new:?}"),
-        None => match repeated {
-            Some(record) => format!("a record of '{element}' is given twice: {}", record.data_id()),
-            None => format!("a record of '{element}' has an alternate key that another record has"),
-        },
-    };
+    let message =
+        match records.iter().find_map(|record| Some((record, existing.get(&record.required_values())?))) {
+            Some((new, old)) => {
+                format!("a record of '{element}' is there already: {old:?}; the new one is {new:?}")
+            }
+            None => match repeated {
+                Some(record) => format!("a record of '{element}' is given twice: {}", record.data_id()),
+                None => format!("a record of '{element}' has an alternate key that another record has"),
+            },
+        };
     Ok(Error::new(ErrorKind::ConflictingDefinition, message).with_source(error))
 }
 
@@ -140,10 +149,14 @@ fn replace(
     for record in records {
         last.insert(record.required_values(), record);
     }
-    let records: Vec<DimensionRecord> =
-        records.iter().filter(|record| std::ptr::eq(last[&record.required_values()], *record)).cloned().collect();
+    let records: Vec<DimensionRecord> = records
+        .iter()
+        .filter(|record| std::ptr::eq(last[&record.required_values()], *record))
+        .cloned()
+        .collect();
     let existing = stored_keys(session, element, &records)?.len() as u64;
-    let written = session.tx.insert(&element_table(element), &to_rows(element, &records)?, OnConflict::Replace)?;
+    let written =
+        session.tx.insert(&element_table(element), &to_rows(element, &records)?, OnConflict::Replace)?;
     delete_pixels(session, element, &records)?;
     insert_pixels(session, element, &records)?;
     Ok(OperationReport { inserted: written - existing, changed: existing, ..OperationReport::default() })
@@ -204,8 +217,9 @@ fn differences(old: &DimensionRecord, new: &DimensionRecord) -> Vec<RecordDiffer
 /// The stored record with the fields that are given.
 fn merged(old: &DimensionRecord, new: &DimensionRecord) -> DimensionRecord {
     let pairs = old.values().iter().zip(new.values());
-    let values: Vec<FieldValue> =
-        pairs.map(|(before, after)| if *after == FieldValue::Null { before } else { after }.clone()).collect();
+    let values: Vec<FieldValue> = pairs
+        .map(|(before, after)| if *after == FieldValue::Null { before } else { after }.clone())
+        .collect();
     DimensionRecord::from_trusted(old.element(), values)
 }
 
@@ -268,7 +282,11 @@ fn stored(
     Ok(found)
 }
 
-fn delete_pixels(session: &mut Session<'_>, element: DimensionElement, records: &[DimensionRecord]) -> Result<()> {
+fn delete_pixels(
+    session: &mut Session<'_>,
+    element: DimensionElement,
+    records: &[DimensionRecord],
+) -> Result<()> {
     if !element.has_region() || records.is_empty() {
         return Ok(());
     }
@@ -278,18 +296,20 @@ fn delete_pixels(session: &mut Session<'_>, element: DimensionElement, records: 
     Ok(())
 }
 
-fn insert_pixels(session: &mut Session<'_>, element: DimensionElement, records: &[DimensionRecord]) -> Result<()> {
+fn insert_pixels(
+    session: &mut Session<'_>,
+    element: DimensionElement,
+    records: &[DimensionRecord],
+) -> Result<()> {
     if !element.has_region() || records.is_empty() {
         return Ok(());
     }
-    let pixels = Pixelization::from_name(element.universe().common_skypix().name())?;
+    let pixels: Pixelization = element.universe().common_skypix().name().parse()?;
     let table = pixel_table(element);
-    let mut rows = batch(
-        element
-            .required()
-            .map(|d| (d.name(), key_type(d)))
-            .chain(table.columns.iter().skip(element.required().len()).map(|column| (&column.name, column.ty))),
-    );
+    let mut rows =
+        batch(element.required().map(|d| (d.name(), key_type(d))).chain(
+            table.columns.iter().skip(element.required().len()).map(|column| (&column.name, column.ty)),
+        ));
     for record in records {
         let Some(region) = record.region() else { continue };
         for (begin, end) in cut(pixels.envelope(region.decode()?).ranges()) {
@@ -306,9 +326,11 @@ fn insert_pixels(session: &mut Session<'_>, element: DimensionElement, records: 
 }
 
 /// Ranges cut into pieces that are not too long, for joins count on that.
-pub(crate) fn cut(ranges: impl Iterator<Item = (u64, u64)>) -> impl Iterator<Item = (i64, i64)> {
-    ranges.flat_map(|(begin, end)| {
-        (begin..end)
+pub(crate) fn cut(ranges: &[Range<u64>]) -> impl Iterator<Item = (i64, i64)> {
+    ranges.iter().flat_map(|range| {
+        let end = range.end;
+        range
+            .clone()
             .step_by(PIXEL_RANGE_MAX as usize)
             .map(move |from| (from as i64, (from + PIXEL_RANGE_MAX).min(end) as i64))
     })
@@ -320,7 +342,7 @@ mod tests {
 
     #[test]
     fn ranges_are_cut_without_loss() {
-        let pieces: Vec<_> = cut([(0, 3), (10, 150)].into_iter()).collect();
+        let pieces: Vec<_> = cut(&[0..3, 10..150]).collect();
         assert_eq!(pieces, [(0, 3), (10, 74), (74, 138), (138, 150)]);
     }
 }

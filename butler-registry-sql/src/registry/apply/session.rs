@@ -1,7 +1,5 @@
 //! What the operations of one transaction share.
 
-use std::sync::Arc;
-
 use arcstr::ArcStr;
 use butler_core::backend::{ColumnType, Relation, Strength, TableRef, Transaction};
 use butler_core::registry::{Operation, RegistryBatch, Removal};
@@ -107,8 +105,10 @@ impl<'a> Session<'a> {
         if let Some(handle) = self.find_collection(name)? {
             return Ok(handle);
         }
-        let error =
-            Error::new(ErrorKind::MissingCollection, format!("collection '{}' does not exist", name.escape_debug()));
+        let error = Error::new(
+            ErrorKind::MissingCollection,
+            format!("collection '{}' does not exist", name.escape_debug()),
+        );
         let mut names = Vec::new();
         for batch in collect(self.tx, &COLLECTION.scan().select(["name"]))? {
             let column = batch.column("name")?;
@@ -121,7 +121,12 @@ impl<'a> Session<'a> {
     }
 
     /// A collection that must be there and of a type.
-    pub(super) fn collection_of_type(&mut self, name: &ArcStr, ty: CollectionType, what: &str) -> Result<CollectionHandle> {
+    pub(super) fn collection_of_type(
+        &mut self,
+        name: &ArcStr,
+        ty: CollectionType,
+        what: &str,
+    ) -> Result<CollectionHandle> {
         let handle = self.collection(name)?;
         if handle.ty == ty {
             return Ok(handle);
@@ -172,7 +177,11 @@ impl<'a> Session<'a> {
         }
         Err(Error::new(
             ErrorKind::ConflictingDefinition,
-            format!("dataset type '{}' is registered otherwise: {}", handle.definition.name(), differences.join("; ")),
+            format!(
+                "dataset type '{}' is registered otherwise: {}",
+                handle.definition.name(),
+                differences.join("; ")
+            ),
         ))
     }
 
@@ -191,15 +200,27 @@ impl<'a> Session<'a> {
         self.lock(&DATASET_TYPE, "dataset_type_id", id, true, strength)
     }
 
-    fn lock(&mut self, table: &TableRef, column: &'static str, id: i64, is_type: bool, strength: Strength) -> Result<()> {
-        if !self.shared.backend.capabilities().concurrent_writers || !self.locked.insert((id, is_type, strength)) {
+    fn lock(
+        &mut self,
+        table: &TableRef,
+        column: &'static str,
+        id: i64,
+        is_type: bool,
+        strength: Strength,
+    ) -> Result<()> {
+        if !self.shared.backend.capabilities().concurrent_writers
+            || !self.locked.insert((id, is_type, strength))
+        {
             return Ok(());
         }
         let mut rows = batch([(&ArcStr::from(column), ColumnType::Int)]);
         rows.push_row(&[id.into()])?;
         self.tx.lock(table, &Relation::values(rows), strength)?;
         // Somebody may have removed it while we waited.
-        if collect(self.tx, &table.scan().filter(is(column, id)).select([column]))?.iter().all(|batch| batch.is_empty()) {
+        if collect(self.tx, &table.scan().filter(is(column, id)).select([column]))?
+            .iter()
+            .all(|batch| batch.is_empty())
+        {
             return Err(Error::new(
                 ErrorKind::Busy,
                 "a collection or dataset type was removed by somebody else while it was about to be used",
@@ -229,14 +250,11 @@ impl<'a> Session<'a> {
     }
 
     /// Runs a part that is undone alone if it fails.
-    pub(super) fn savepoint(&mut self, mut body: impl FnMut(&mut dyn Transaction) -> Result<()>) -> Result<()> {
+    pub(super) fn savepoint(
+        &mut self,
+        mut body: impl FnMut(&mut dyn Transaction) -> Result<()>,
+    ) -> Result<()> {
         self.tx.savepoint(&mut body)
-    }
-
-    /// A shared handle of each dataset type of some names.
-    pub(super) fn known_types(&mut self, names: &[ArcStr]) -> Result<Vec<SharedTypeHandle>> {
-        self.load_types(names.to_vec())?;
-        Ok(names.iter().filter_map(|name| self.types.get(name).cloned().flatten()).map(|h| Arc::clone(&h)).collect())
     }
 }
 

@@ -125,7 +125,8 @@ fn matching(rows: &RowBatch) -> Relation {
 fn existing(session: &mut Session<'_>, rows: &RowBatch) -> Result<FxHashMap<Box<[u8]>, DatasetId>> {
     let mut found = FxHashMap::default();
     for batch in collect(session.tx, &matching(rows))? {
-        let (hash, origin, id) = (batch.column("data_id_hash")?, batch.column("origin")?, batch.column("id")?);
+        let (hash, origin, id) =
+            (batch.column("data_id_hash")?, batch.column("origin")?, batch.column("id")?);
         for row in 0..batch.len() {
             let id = DatasetId::from_trusted(int(origin, row)?, int(id, row)?);
             found.insert(hash.bytes(row).unwrap_or_default().into(), id);

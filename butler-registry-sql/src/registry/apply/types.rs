@@ -40,10 +40,18 @@ pub(super) fn register(session: &mut Session<'_>, definition: &DatasetType) -> R
     if !differences.is_empty() {
         return Err(Error::new(
             ErrorKind::ConflictingDefinition,
-            format!("dataset type '{}' is registered otherwise: {}", definition.name(), differences.join("; ")),
+            format!(
+                "dataset type '{}' is registered otherwise: {}",
+                definition.name(),
+                differences.join("; ")
+            ),
         ));
     }
-    Ok(OperationReport { inserted: inserted.into(), existing: (!inserted).into(), ..OperationReport::default() })
+    Ok(OperationReport {
+        inserted: inserted.into(),
+        existing: (!inserted).into(),
+        ..OperationReport::default()
+    })
 }
 
 fn insert(session: &mut Session<'_>, definition: &DatasetType) -> Result<(SharedTypeHandle, bool)> {
@@ -78,8 +86,10 @@ fn insert(session: &mut Session<'_>, definition: &DatasetType) -> Result<(Shared
 
 /// Number of dataset types with tables of their own, counted up to the number that may have them.
 fn own_tables(session: &mut Session<'_>) -> Result<u64> {
-    let shared =
-        Scalar::Glob { value: Box::new(Scalar::column("data_table")), pattern: GlobPattern::new("dataset_shared_*") };
+    let shared = Scalar::Glob {
+        value: Box::new(Scalar::column("data_table")),
+        pattern: GlobPattern::new("dataset_shared_*"),
+    };
     let order = vec![SortKey::ascending("dataset_type_id")];
     let own = DATASET_TYPE.scan().filter(shared.negated()).slice(order, 0, Some(OWN_TABLES_MAX)).count();
     let batches = collect(session.tx, &own)?;

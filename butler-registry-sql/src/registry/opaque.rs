@@ -1,0 +1,80 @@
+//! Reading tables of datastores, and outcomes of journals.
+
+use std::sync::Arc;
+
+use arcstr::ArcStr;
+use butler_core::backend::{ColumnBatch, Relation, RowBatch, TableRef, TableSpec};
+use butler_core::registry::OpaqueFetch;
+use butler_core::{Error, ErrorKind, Result};
+
+use super::Shared;
+use super::rows::{batch, equal, is, text};
+use crate::schema::{JOURNAL_OUTCOME, OPAQUE_TABLE};
+
+/// Table of which datastores may ask, though nobody registered it.
+const OUTCOMES: &str = "journal_outcome";
+
+/// The specification of a table, as it was registered.
+pub(crate) fn read_spec(json: &str) -> Result<TableRef> {
+    let spec: TableSpec = serde_json::from_str(json).map_err(|error| {
+        Error::new(ErrorKind::Corrupt, "the specification of a datastore's table cannot be read")
+            .with_source(error)
+    })?;
+    Ok(spec.into())
+}
+
+/// Rows of tables of datastores, one batch for each fetch.
+pub(crate) async fn fetch(shared: &Shared, fetches: Vec<OpaqueFetch>) -> Result<Vec<ColumnBatch>> {
+    let mut results = Vec::with_capacity(fetches.len());
+    for fetch in fetches {
+        let table = table(shared, &fetch.table).await?;
+        let mut all = batch(table.columns.iter().map(|column| (&column.name, column.ty)));
+        for rows in shared.collect(matching(&table, fetch)?).await? {
+            append(&mut all, &rows)?;
+        }
+        results.push(all);
+    }
+    Ok(results)
+}
+
+async fn table(shared: &Shared, name: &ArcStr) -> Result<TableRef> {
+    if name == OUTCOMES {
+        return Ok(JOURNAL_OUTCOME.clone());
+    }
+    if let Some(table) = shared.handles.opaque_table(name) {
+        return Ok(table);
+    }
+    let rows = shared.collect(OPAQUE_TABLE.scan().filter(is("name", name.clone()))).await?;
+    for batch in &rows {
+        if !batch.is_empty() {
+            let table = read_spec(text(batch.column("spec")?, 0)?)?;
+            shared.handles.know_opaque_table(table.clone());
+            return Ok(table);
+        }
+    }
+    Err(Error::new(ErrorKind::NotFound, format!("no datastore has registered a table '{name}'")))
+}
+
+fn matching(table: &TableRef, fetch: OpaqueFetch) -> Result<Relation> {
+    let Some(keys) = fetch.keys else { return Ok(table.scan()) };
+    let mut columns = Vec::with_capacity(fetch.columns.len());
+    for name in &fetch.columns {
+        let column = table.get(name).ok_or_else(|| {
+            Error::new(ErrorKind::Argument, format!("table '{}' has no column '{name}'", table.name))
+        })?;
+        columns.push((ArcStr::from(format!("given_{name}")), column.ty));
+    }
+    let mut rows = RowBatch::new(columns);
+    for key in &keys {
+        rows.push_row(key)?;
+    }
+    let on = equal(fetch.columns.iter().map(|name| (name.clone(), format!("given_{name}"))));
+    Ok(table.scan().semi(Relation::values(Arc::new(rows)), on))
+}
+
+fn append(all: &mut RowBatch, rows: &ColumnBatch) -> Result<()> {
+    for row in rows.rows() {
+        all.push_row(&row)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! Reading dimension records.
+
+use arcstr::ArcStr;
+use butler_core::backend::{Column, ColumnBatch, Relation, Scalar};
+use butler_core::{
+    DimensionElement, DimensionRecord, DimensionValue, EncodedRegion, Error, ErrorKind, FieldType,
+    FieldValue, Result, Timespan,
+};
+use rustc_hash::FxHashMap;
+
+use super::Shared;
+use super::layout::element_table;
+use super::rows::{Strings, equal, key_values};
+
+/// Values of an element's required dimensions.
+pub(crate) type RecordKey = Box<[DimensionValue]>;
+
+/// Columns of an element's records under their names in a batch, in the order of the table.
+pub(crate) struct RecordColumns<'a> {
+    element: DimensionElement,
+    columns: Vec<&'a Column>,
+}
+
+impl<'a> RecordColumns<'a> {
+    /// The columns of a batch, found by a function from the names in the table.
+    pub(crate) fn new(
+        element: DimensionElement,
+        batch: &'a ColumnBatch,
+        name: impl Fn(&ArcStr) -> ArcStr,
+    ) -> Result<Self> {
+        let table = element_table(element);
+        let columns =
+            table.columns.iter().map(|column| batch.column(&name(&column.name))).collect::<Result<_>>()?;
+        Ok(Self { element, columns })
+    }
+
+    /// The record of a row.
+    pub(crate) fn record(&self, row: usize, strings: &mut Strings) -> Result<DimensionRecord> {
+        let fields = self.element.fields();
+        let mut values = Vec::with_capacity(fields.len());
+        let mut columns = self.columns.iter();
+        for field in fields {
+            let column = columns.next().ok_or_else(corrupt)?;
+            values.push(if field.ty == FieldType::Timespan {
+                let end = columns.next().ok_or_else(corrupt)?;
+                match (column.int(row), end.int(row)) {
+                    (Some(begin), Some(end)) => FieldValue::Timespan(Timespan::from_raw(begin, end)),
+                    _ => FieldValue::Null,
+                }
+            } else {
+                field_value(field.ty, column, row, strings)
+            });
+        }
+        Ok(DimensionRecord::from_trusted(self.element, values))
+    }
+}
+
+fn corrupt() -> Error {
+    Error::new(ErrorKind::Corrupt, "a table of dimension records lacks a column")
+}
+
+/// The value of a field in a row; a timespan takes two columns and is read elsewhere.
+fn field_value(ty: FieldType, column: &Column, row: usize, strings: &mut Strings) -> FieldValue {
+    let value = match ty {
+        FieldType::Bool => column.bool(row).map(FieldValue::Bool),
+        FieldType::Int => column.int(row).map(FieldValue::Int),
+        FieldType::Float => column.float(row).map(FieldValue::Float),
+        FieldType::Text(_) => column.text(row).map(|text| FieldValue::Text(strings.share(text))),
+        FieldType::Hash(_) => column.bytes(row).map(|bytes| FieldValue::Hash(bytes.into())),
+        FieldType::Region => {
+            column.bytes(row).map(|bytes| FieldValue::Region(EncodedRegion::from_bytes(bytes)))
+        }
+        FieldType::Timespan => None,
+    };
+    value.unwrap_or(FieldValue::Null)
+}
+
+/// Records of an element for some keys; those that are not there are left out.
+pub(crate) async fn fetch(
+    shared: &Shared,
+    element: DimensionElement,
+    keys: &[RecordKey],
+) -> Result<FxHashMap<RecordKey, DimensionRecord>> {
+    let mut found = FxHashMap::default();
+    if keys.is_empty() {
+        return Ok(found);
+    }
+    let mut strings = Strings::default();
+    for batch in shared.collect(rows_of(element, keys)).await? {
+        let columns = RecordColumns::new(element, &batch, Clone::clone)?;
+        for row in 0..batch.len() {
+            let record = columns.record(row, &mut strings)?;
+            found.insert(record.required_values().into_vec().into_boxed_slice(), record);
+        }
+    }
+    Ok(found)
+}
+
+fn rows_of(element: DimensionElement, keys: &[RecordKey]) -> Relation {
+    let dimensions: Vec<DimensionElement> = element.required().collect();
+    let scan = element_table(element).scan();
+    if let [key] = keys {
+        let pairs = dimensions.iter().zip(key.iter().cloned());
+        return scan.filter(Scalar::all(
+            pairs.map(|(dimension, value)| super::rows::is(dimension.name().clone(), value)),
+        ));
+    }
+    let names: Vec<ArcStr> = dimensions.iter().map(|dimension| format!("given_{dimension}").into()).collect();
+    let on = equal(dimensions.iter().map(|dimension| dimension.name().clone()).zip(names.iter().cloned()));
+    scan.semi(key_values(&dimensions, &names, keys.iter().map(|key| &**key)), on)
+}

@@ -1,0 +1,427 @@
+//! The thread that writes a database.
+//!
+//! There is one in a process for each file. It takes its turn among the
+//! processes, and then commits the transactions that wait together, a savepoint
+//! each, so that they share one wait for the disk. One that fails is undone
+//! alone. If all are lost, because the disk is full or the commit fails, each is run
+//! once more by itself, so that only the guilty one fails.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use butler_core::backend::TransactionBody;
+use butler_core::{Error, ErrorKind, Result, Retry};
+use futures::channel::oneshot;
+
+use super::place::Place;
+use super::queue::Queue;
+use super::session::SqliteSession;
+use crate::config::Durability;
+use crate::error::Failure;
+use crate::retry::Attempts;
+use crate::sql::{Session, run_body};
+use crate::workers::gone;
+
+/// Transactions that share one commit at most.
+const GROUP: usize = 256;
+
+/// How long a group takes more transactions, before other processes have their turn.
+const GROUP_TIME: Duration = Duration::from_millis(50);
+
+/// Times that a transaction is begun while somebody who does not queue writes, each as long as the busy time-out.
+const BEGIN_ATTEMPTS: usize = 5;
+
+/// Times that the kind of journal is set, and the pause between them.
+const JOURNAL_ATTEMPTS: usize = 100;
+const JOURNAL_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long the connection stays open when there is nothing to do.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Marks our files.
+const APPLICATION_ID: i64 = 0x4254_4c52;
+
+/// Writers of this process.
+static WRITERS: LazyLock<Mutex<HashMap<Key, Weak<Writer>>>> = LazyLock::new(Mutex::default);
+
+/// What tells a file from others, also from a later one of its name; and the kind of its journal.
+type Key = (PathBuf, (u64, u64), bool);
+
+/// A transaction that somebody waits for.
+pub(crate) struct Request {
+    body: TransactionBody,
+    durability: Durability,
+    attempts: Attempts,
+    reply: oneshot::Sender<Result<()>>,
+}
+
+/// Something else to be done with the connection, between transactions.
+type Call = Box<dyn FnOnce(&mut State) + Send>;
+
+enum Job {
+    Transaction(Request),
+    Call(Call),
+}
+
+/// The way to the thread that writes a database.
+pub(crate) struct Writer {
+    place: Place,
+    jobs: Mutex<Option<Sender<Job>>>,
+}
+
+impl Writer {
+    /// The writer of a file in this process.
+    pub(crate) fn of(place: &Place) -> Arc<Self> {
+        let mut writers = WRITERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (place.path.clone(), place.identity, place.write_ahead);
+        if let Some(writer) = writers.get(&key).and_then(Weak::upgrade) {
+            return writer;
+        }
+        writers.retain(|_, writer| writer.strong_count() > 0);
+        let writer = Arc::new(Self { place: place.clone(), jobs: Mutex::new(None) });
+        writers.insert(key, Arc::downgrade(&writer));
+        writer
+    }
+
+    fn submit(&self, job: Job) -> Result<()> {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let job = match &*jobs {
+            Some(sender) => match sender.send(job) {
+                Ok(()) => return Ok(()),
+                // The thread died of something unforeseen; what it had was not committed.
+                Err(refused) => refused.0,
+            },
+            None => job,
+        };
+        let (sender, receiver) = channel();
+        let state =
+            State { place: self.place.clone(), queue: None, session: None, synchronous: None, marked: false };
+        let spawned = std::thread::Builder::new().name("butler-sqlite-write".into());
+        spawned.spawn(move || serve(state, &receiver)).map_err(Failure::Thread)?;
+        sender.send(job).map_err(|_| gone())?;
+        *jobs = Some(sender);
+        Ok(())
+    }
+
+    /// Runs a transaction.
+    ///
+    /// # Errors
+    /// Those of the body and of the commit.
+    pub(crate) async fn transaction(&self, body: TransactionBody, durability: Durability) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Job::Transaction(Request { body, durability, attempts: Attempts::default(), reply }))?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Has something done with the connection.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut State) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Job::Call(Box::new(move |state| {
+            let _ = reply.send(call(state));
+        })))?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+/// What the thread owns.
+pub(crate) struct State {
+    // Closed before the place of a temporary database goes.
+    session: Option<SqliteSession>,
+    queue: Option<Queue>,
+    place: Place,
+    synchronous: Option<Durability>,
+    /// Whether something was read after something was written.
+    marked: bool,
+}
+
+fn serve(mut state: State, jobs: &Receiver<Job>) {
+    let mut later: Vec<(Instant, Request)> = Vec::new();
+    let mut next = None;
+    loop {
+        let due = later.iter().map(|(due, _)| *due).min();
+        let job = match next.take() {
+            Some(job) => job,
+            None => {
+                let patience = due.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
+                match (jobs.recv_timeout(patience), due) {
+                    (Ok(job), _) => job,
+                    (Err(RecvTimeoutError::Disconnected), _) => return,
+                    (Err(RecvTimeoutError::Timeout), Some(due)) => {
+                        let index = later.iter().position(|(other, _)| *other == due).unwrap_or(0);
+                        Job::Transaction(later.swap_remove(index).1)
+                    }
+                    (Err(RecvTimeoutError::Timeout), None) => {
+                        state.close();
+                        continue;
+                    }
+                }
+            }
+        };
+        match job {
+            Job::Call(call) => {
+                // Whoever asked learns of a panic by getting no answer.
+                let _ = catch_unwind(AssertUnwindSafe(|| call(&mut state)));
+            }
+            Job::Transaction(first) => next = state.group(first, jobs, &mut later),
+        }
+    }
+}
+
+/// A transaction of a group, and how its body ended.
+type Done = (Request, Result<()>);
+
+impl State {
+    /// The connection, opened if it is not.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub(crate) fn session(&mut self) -> Result<&mut SqliteSession> {
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => {
+                self.synchronous = None;
+                self.marked = false;
+                open(&self.place)?
+            }
+        };
+        Ok(self.session.insert(session))
+    }
+
+    /// Closes the connection.
+    pub(crate) fn close(&mut self) {
+        self.session = None;
+    }
+
+    /// Runs something while no other process writes.
+    ///
+    /// # Errors
+    /// Those of the call, and of waiting for a turn.
+    pub(crate) fn in_turn<T>(&mut self, call: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let queue = match self.queue.take() {
+            Some(queue) => queue,
+            None => Queue::open(&self.place)?,
+        };
+        let result = queue.enter().and_then(|turn| {
+            let result = call(self);
+            drop(turn);
+            result
+        });
+        self.queue = Some(queue);
+        result
+    }
+
+    /// Runs a transaction, and others that wait; returns a job that must come after them.
+    fn group(
+        &mut self,
+        first: Request,
+        jobs: &Receiver<Job>,
+        later: &mut Vec<(Instant, Request)>,
+    ) -> Option<Job> {
+        let mut done: Vec<Done> = Vec::new();
+        let mut waiting = Some(first);
+        let mut next = None;
+        let outcome = self.in_turn(|this| {
+            this.group_in_turn(&mut waiting, jobs, &mut done, &mut next)?;
+            Ok(())
+        });
+        if let Err(error) = outcome
+            && let Some(request) = waiting
+        {
+            done.push((request, Err(error)));
+        }
+        for (mut request, result) in done {
+            match result {
+                Err(error) if error.retry() == Retry::Temporary => match request.attempts.next() {
+                    Some(pause) => {
+                        tracing::debug!(%error, ?pause, "a transaction is tried again");
+                        later.push((Instant::now() + pause, request));
+                    }
+                    None => request.answer(Err(error.with_retry(Retry::Exhausted))),
+                },
+                result => request.answer(result),
+            }
+        }
+        next
+    }
+
+    fn group_in_turn(
+        &mut self,
+        waiting: &mut Option<Request>,
+        jobs: &Receiver<Job>,
+        done: &mut Vec<Done>,
+        next: &mut Option<Job>,
+    ) -> Result<()> {
+        let durability = waiting.as_ref().map_or(Durability::Synced, |request| request.durability);
+        self.synchronise(durability)?;
+        let end = Instant::now() + GROUP_TIME;
+        let mut begun = false;
+        let mut committable = 0;
+        while let Some(mut request) = waiting.take() {
+            if !request.reply.is_canceled() {
+                if !begun {
+                    if let Err(error) = self.begin() {
+                        done.push((request, Err(error)));
+                        break;
+                    }
+                    begun = true;
+                }
+                let result = self.part(&mut request, committable > 0);
+                let lost = result.is_err() && committable > 0 && !self.is_in_transaction();
+                committable += usize::from(result.is_ok());
+                // Without a savepoint everything was undone.
+                begun = begun && committable > 0;
+                done.push((request, result));
+                if lost {
+                    self.again(done);
+                    return Ok(());
+                }
+            }
+            if done.len() < GROUP && Instant::now() < end {
+                match jobs.try_recv() {
+                    Ok(Job::Transaction(request)) if request.durability <= durability => {
+                        *waiting = Some(request);
+                    }
+                    Ok(job) => *next = Some(job),
+                    Err(_) => {}
+                }
+            }
+        }
+        if committable > 0
+            && let Err(error) = self.commit()
+        {
+            if committable == 1 {
+                if let Some((_, result)) = done.iter_mut().find(|(_, result)| result.is_ok()) {
+                    *result = Err(error);
+                }
+            } else {
+                self.again(done);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a transaction as a part of the one that is open, or as all of it.
+    fn part(&mut self, request: &mut Request, savepoint: bool) -> Result<()> {
+        let session = self.session()?;
+        if savepoint {
+            session.run("SAVEPOINT part_0")?;
+        }
+        let result = run_body(session, false, &mut request.body);
+        match (&result, savepoint) {
+            (Ok(()), true) => session.run("RELEASE SAVEPOINT part_0")?,
+            (Ok(()), false) => {}
+            // If it cannot be undone, SQLite has undone everything, which is seen by whoever called.
+            (Err(_), true) => drop(session.run("ROLLBACK TO SAVEPOINT part_0; RELEASE SAVEPOINT part_0")),
+            (Err(_), false) => self.roll_back(),
+        }
+        result
+    }
+
+    /// Runs each of the transactions that would have succeeded by itself.
+    fn again(&mut self, done: &mut [Done]) {
+        self.roll_back();
+        for (request, result) in done.iter_mut().filter(|(_, result)| result.is_ok()) {
+            *result = self.begin().and_then(|()| self.part(request, false)).and_then(|()| self.commit());
+        }
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        let session = self.session()?;
+        for _ in 1..BEGIN_ATTEMPTS {
+            match session.run("BEGIN IMMEDIATE") {
+                Err(error) if error.kind() == ErrorKind::Busy => {}
+                result => return result,
+            }
+        }
+        session.run("BEGIN IMMEDIATE")
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        let result = self.session()?.run("COMMIT");
+        if result.is_err() {
+            self.roll_back();
+        } else if !std::mem::replace(&mut self.marked, true) {
+            // Who may read the log, but not write what readers share, needs the mark of another reader in it.
+            self.session()?.integer("SELECT count(*) FROM sqlite_schema")?;
+        }
+        result
+    }
+
+    fn roll_back(&mut self) {
+        let Some(session) = &mut self.session else { return };
+        if session.in_transaction() && session.run("ROLLBACK").is_err() {
+            self.close();
+        }
+    }
+
+    fn is_in_transaction(&self) -> bool {
+        self.session.as_ref().is_some_and(SqliteSession::in_transaction)
+    }
+
+    /// Sets how commits reach the disk.
+    fn synchronise(&mut self, durability: Durability) -> Result<()> {
+        self.session()?;
+        if self.synchronous != Some(durability) {
+            let level = match durability {
+                Durability::Fast => "NORMAL",
+                Durability::Synced => "FULL",
+                Durability::Strict => "EXTRA",
+            };
+            self.session()?.run(&format!("PRAGMA synchronous = {level}"))?;
+            self.synchronous = Some(durability);
+        }
+        Ok(())
+    }
+}
+
+impl Request {
+    fn answer(self, result: Result<()>) {
+        // Whoever asked may be gone.
+        let _ = self.reply.send(result);
+    }
+}
+
+/// Opens the connection that writes.
+fn open(place: &Place) -> Result<SqliteSession> {
+    const PRAGMAS: &str = "PRAGMA busy_timeout = 60000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
+                           PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000; \
+                           PRAGMA journal_size_limit = 67108864";
+    let mut session = SqliteSession::open(&place.url("mode=rw"), PRAGMAS)?;
+    set_journal(&mut session, place.write_ahead)?;
+    match session.integer("PRAGMA application_id")? {
+        APPLICATION_ID => {}
+        0 if session.integer("SELECT count(*) FROM sqlite_schema")? == 0 => {
+            session.run(&format!("PRAGMA application_id = {APPLICATION_ID}"))?;
+        }
+        0 => {}
+        other => {
+            let message =
+                format!("'{}' belongs to another application, number {other:#x}", place.path.display());
+            return Err(Error::new(ErrorKind::Corrupt, message));
+        }
+    }
+    Ok(session)
+}
+
+/// Sets the kind of journal, which takes that nobody else reads or writes just now.
+fn set_journal(session: &mut SqliteSession, write_ahead: bool) -> Result<()> {
+    let sql = if write_ahead { "PRAGMA journal_mode = WAL" } else { "PRAGMA journal_mode = DELETE" };
+    for _ in 0..JOURNAL_ATTEMPTS {
+        match session.text(sql) {
+            Err(error) if error.kind() == ErrorKind::Busy => std::thread::sleep(JOURNAL_PAUSE),
+            result => return result.map(drop),
+        }
+    }
+    // Others have it open with the other kind of journal, which serves as well.
+    Ok(())
+}

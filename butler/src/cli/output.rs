@@ -1,0 +1,220 @@
+//! What is written to standard output: the only place that does it.
+#![expect(clippy::print_stderr, reason = "this module is what prints")]
+
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+
+use butler::{Error, ErrorKind, Result, Structured};
+use clap::ValueEnum;
+use comfy_table::{CellAlignment, Table, TableComponent};
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// One JSON array
+    Json,
+    /// One JSON object a line
+    Ndjson,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+/// A column of tables for people, and of comma-separated values.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    name: String,
+    numeric: bool,
+}
+
+impl Column {
+    /// A column of text.
+    pub(crate) fn text(name: impl Into<String>) -> Self {
+        Self { name: name.into(), numeric: false }
+    }
+
+    /// A column of numbers.
+    pub(crate) fn number(name: impl Into<String>) -> Self {
+        Self { name: name.into(), numeric: true }
+    }
+}
+
+/// A row: as JSON, and as texts of the columns.
+pub(crate) trait Row {
+    /// The object of the machine-readable contract.
+    fn json(&self) -> Structured;
+
+    /// Texts for people.
+    fn cells(&self) -> Vec<String>;
+
+    /// Texts of comma-separated values.
+    fn values(&self) -> Vec<String> {
+        self.cells()
+    }
+}
+
+/// Rows on their way out.
+pub(crate) struct Listing {
+    format: Format,
+    columns: Vec<Column>,
+    out: BufWriter<StdoutLock<'static>>,
+    /// Rows of the current table.
+    cells: Vec<Vec<String>>,
+    tables: usize,
+    rows: usize,
+}
+
+impl Listing {
+    /// Begins to write rows.
+    pub(crate) fn new(format: Format, columns: Vec<Column>) -> Self {
+        let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        Self { format, columns, out, cells: Vec::new(), tables: 0, rows: 0 }
+    }
+
+    /// Begins another table for people, with other columns.
+    pub(crate) fn table(&mut self, columns: Vec<Column>) -> Result<()> {
+        if self.format == Format::Table {
+            self.end_table()?;
+            self.columns = columns;
+        }
+        Ok(())
+    }
+
+    /// Number of rows so far.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Writes a row.
+    pub(crate) fn push(&mut self, row: &dyn Row) -> Result<()> {
+        let first = self.rows == 0;
+        self.rows += 1;
+        match self.format {
+            Format::Table => {
+                self.cells.push(row.cells());
+                Ok(())
+            }
+            Format::Json => {
+                let before = if first { "[\n" } else { ",\n" };
+                written(self.out.write_all(before.as_bytes()))?;
+                written(serde_json::to_writer(&mut self.out, &row.json()).map_err(Into::into))
+            }
+            Format::Ndjson => {
+                written(serde_json::to_writer(&mut self.out, &row.json()).map_err(Into::into))?;
+                written(self.out.write_all(b"\n"))
+            }
+            Format::Csv => {
+                if first {
+                    let names: Vec<String> = self.columns.iter().map(|column| column.name.clone()).collect();
+                    self.csv(&names)?;
+                }
+                self.csv(&row.values())
+            }
+        }
+    }
+
+    /// Sends on what was written so far, for those who read as it comes.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        written(self.out.flush())
+    }
+
+    /// Ends the rows. `nothing` tells people that there were none.
+    pub(crate) fn finish(mut self, nothing: &str) -> Result<()> {
+        match self.format {
+            Format::Table if self.rows == 0 => written(writeln!(self.out, "{nothing}"))?,
+            Format::Table => self.end_table()?,
+            Format::Json if self.rows == 0 => written(self.out.write_all(b"[]\n"))?,
+            Format::Json => written(self.out.write_all(b"\n]\n"))?,
+            Format::Csv if self.rows == 0 => {
+                let names: Vec<String> = self.columns.iter().map(|column| column.name.clone()).collect();
+                self.csv(&names)?;
+            }
+            _ => {}
+        }
+        self.flush()
+    }
+
+    fn csv(&mut self, values: &[String]) -> Result<()> {
+        let mut line = csv::Writer::from_writer(Vec::new());
+        line.write_record(values).map_err(|error| {
+            Error::new(ErrorKind::Unexpected, "a row cannot be written").with_source(error)
+        })?;
+        let line = line.into_inner().unwrap_or_default();
+        written(self.out.write_all(&line))
+    }
+
+    fn end_table(&mut self) -> Result<()> {
+        let rows = std::mem::take(&mut self.cells);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut table = Table::new();
+        table.load_style(comfy_table::presets::NOTHING);
+        table.set_style(TableComponent::HeaderLines, '-').set_style(TableComponent::MiddleHeaderIntersections, ' ');
+        table.set_header(self.columns.iter().map(|column| column.name.as_str()));
+        table.add_rows(rows);
+        for (position, column) in self.columns.iter().enumerate() {
+            if let Some(shown) = table.column_mut(position) {
+                shown.set_padding((0, 1));
+                if column.numeric {
+                    shown.set_cell_alignment(CellAlignment::Right);
+                }
+            }
+        }
+        let text: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        let gap = if self.tables == 0 { "" } else { "\n" };
+        self.tables += 1;
+        written(write!(self.out, "{gap}{text}"))
+    }
+}
+
+/// Writes one thing as JSON, or a line for people.
+pub(crate) fn one(format: Format, json: &Structured, line: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    written(match format {
+        Format::Json | Format::Ndjson => writeln!(out, "{json}"),
+        Format::Table | Format::Csv => writeln!(out, "{line}"),
+    })
+}
+
+/// Writes a line for people.
+pub(crate) fn line(text: &str) -> Result<()> {
+    written(writeln!(io::stdout().lock(), "{text}"))
+}
+
+/// Writes bytes as they are.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    written(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+/// A reader that has gone, such as `head`, is no error of ours.
+fn written(result: io::Result<()>) -> Result<()> {
+    match result {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Err(Error::new(ErrorKind::Interrupted, "nobody reads the output any more"))
+        }
+        Err(error) => {
+            Err(Error::new(ErrorKind::Exhausted, "the output cannot be written").with_source(error))
+        }
+    }
+}
+
+/// Tells an error: one line of cause, and a hint.
+pub(crate) fn report(error: &Error) {
+    let operation = error.operation().map_or_else(String::new, |operation| format!("{operation}: "));
+    eprintln!("error: {operation}{}", error.message());
+    if io::stderr().is_terminal()
+        && let Some((_, picture)) = error.context().iter().find(|(name, _)| *name == "expression")
+    {
+        eprintln!("{}", picture.trim_matches('\n'));
+    }
+    if let Some(hint) = error.hint() {
+        eprintln!("hint: {hint}");
+    }
+    if tracing::enabled!(tracing::Level::INFO) {
+        eprintln!("{error:#}");
+    }
+}
