@@ -1,1 +1,7 @@
-//! Datastores of the Data Butler that route to other datastores or publish to subscribers.
+//! Datastores of the Data Butler that route to other datastores.
+
+mod chain;
+mod config;
+
+pub use chain::{ChainedDatastore, Child, WritePolicy};
+pub use config::ChainedDatastoreFactory;

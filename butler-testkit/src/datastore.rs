@@ -32,7 +32,7 @@ use crate::case::{Case, Harness};
 
 pub use books::Books;
 pub use context::Opening;
-pub use storage::FactoryHarness;
+pub use storage::{FactoryHarness, LocalDirectory};
 
 /// What a [`Datastore`] is tested with.
 #[async_trait]

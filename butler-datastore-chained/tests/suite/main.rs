@@ -1,0 +1,5 @@
+//! Chained datastores.
+
+mod conformance;
+mod harness;
+mod mutants;
