@@ -122,14 +122,20 @@ impl Chain {
 
     /// What an error of a child is to who asked the chain.
     fn told(&self, child: &Child, what: &str, error: Error) -> Error {
-        let message =
-            format!("child '{}' of datastore '{}' {what}: {}", child.datastore.name(), self.name, error.message());
-        let told = Error::new(error.kind(), message).with_retry(error.retry());
-        match error.hint().map(str::to_owned) {
+        let message = format!(
+            "child '{}' of datastore '{}' {what}: {}",
+            child.datastore.name(),
+            self.name,
+            error.message()
+        );
+        let context = error.context().iter();
+        let told = context
+            .fold(Error::new(error.kind(), message), |told, (key, value)| told.with_context(key, value));
+        let told = match error.hint().map(str::to_owned) {
             Some(hint) => told.with_hint(hint),
             None => told,
-        }
-        .with_source(error)
+        };
+        told.with_retry(error.retry()).with_source(error)
     }
 
     fn writable(&self) -> impl Iterator<Item = (usize, &Child)> {
@@ -160,7 +166,8 @@ impl Chain {
     /// The child whose URIs are those of a dataset: one that outlives the process, if there is one.
     fn locator(&self, dataset: &DatasetRef) -> Option<&Child> {
         let with_uris = |child: &&Child| child.datastore.capabilities().uris;
-        let knowing = || self.children.iter().filter(with_uris).filter(|child| child.datastore.knows(dataset));
+        let knowing =
+            || self.children.iter().filter(with_uris).filter(|child| child.datastore.knows(dataset));
         knowing().find(|child| !child.datastore.capabilities().ephemeral).or_else(|| knowing().next())
     }
 
@@ -170,7 +177,8 @@ impl Chain {
             child.datastore.acceptance(dataset.dataset_type(), Some(dataset.data_id())) != Acceptance::Refused
         };
         let chosen = self.chosen(self.writable().filter(accepts));
-        let with_uris = || chosen.iter().map(|(_, child)| *child).filter(|child| child.datastore.capabilities().uris);
+        let with_uris =
+            || chosen.iter().map(|(_, child)| *child).filter(|child| child.datastore.capabilities().uris);
         with_uris().find(|child| !child.datastore.capabilities().ephemeral).or_else(|| with_uris().next())
     }
 
@@ -231,7 +239,9 @@ impl Datastore for ChainedDatastore {
         let chosen = self.chain.chosen(acceptances);
         match chosen.is_empty() {
             true => Acceptance::Refused,
-            false if chosen.iter().all(|(_, acceptance)| *acceptance == Acceptance::Minimal) => Acceptance::Minimal,
+            false if chosen.iter().all(|(_, acceptance)| *acceptance == Acceptance::Minimal) => {
+                Acceptance::Minimal
+            }
             false => Acceptance::Expanded,
         }
     }

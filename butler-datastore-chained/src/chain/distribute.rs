@@ -49,7 +49,9 @@ pub(super) async fn distribute(chain: &Chain, requests: Vec<WriteRequest>) -> Re
     for (position, request) in requests.into_iter().enumerate() {
         let mut takers = takers(chain, &request)?;
         if let Some(owner) = owned.0.get(position).copied().flatten() {
-            takers.retain(|(child, _)| *child == owner || !chain.children[*child].datastore.capabilities().readable);
+            takers.retain(|(child, _)| {
+                *child == owner || !chain.children[*child].datastore.capabilities().readable
+            });
         }
         share(chain, request, takers, &mut shares);
     }
@@ -99,12 +101,7 @@ fn unable(chain: &Chain, need: Need, dataset: &DatasetRef) -> Error {
     )
 }
 
-fn share(
-    chain: &Chain,
-    request: WriteRequest,
-    takers: Vec<(usize, Vec<DatasetRef>)>,
-    shares: &mut Shares,
-) {
+fn share(chain: &Chain, request: WriteRequest, takers: Vec<(usize, Vec<DatasetRef>)>, shares: &mut Shares) {
     match request {
         WriteRequest::Put { dataset, object } => {
             for (child, _) in takers {
@@ -142,7 +139,8 @@ impl Owned {
         let mut owners = vec![None; inside.len()];
         let mut open: Vec<(usize, FileDataset)> =
             inside.into_iter().enumerate().filter_map(|(at, file)| Some((at, file?))).collect();
-        let takes_files = |(_, child): &(usize, &Child)| !child.datastore.capabilities().transfer_modes.is_empty();
+        let takes_files =
+            |(_, child): &(usize, &Child)| !child.datastore.capabilities().transfer_modes.is_empty();
         if open.is_empty() || chain.writable().filter(takes_files).count() < 2 {
             return Ok(Self(owners));
         }
@@ -205,6 +203,9 @@ async fn is_inside(child: &Child, files: &[(usize, FileDataset)]) -> Result<()> 
 fn is_elsewhere(error: &Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::Argument | ErrorKind::NotFound | ErrorKind::DatasetTypeNotSupported | ErrorKind::Permission
+        ErrorKind::Argument
+            | ErrorKind::NotFound
+            | ErrorKind::DatasetTypeNotSupported
+            | ErrorKind::Permission
     )
 }

@@ -21,7 +21,8 @@ struct Answer {
 pub(super) async fn get(chain: &Arc<Chain>, requests: Vec<GetRequest>) -> Vec<Result<Object>> {
     let mut answers: Vec<Answer> = requests.iter().map(|_| Answer::default()).collect();
     for (position, child) in chain.children.iter().enumerate() {
-        let unanswered = |at: &usize| answers[*at].result.is_none() && child.datastore.knows(&requests[*at].dataset);
+        let unanswered =
+            |at: &usize| answers[*at].result.is_none() && child.datastore.knows(&requests[*at].dataset);
         let asked: Vec<usize> = (0..requests.len()).filter(unanswered).collect();
         if asked.is_empty() {
             continue;

@@ -48,8 +48,9 @@ impl RemoveTransaction for ChainedRemove {
         for (position, transaction) in self.parts {
             let committed = transaction.commit(books).await;
             let child = &self.chain.children[position];
-            result = result
-                .and(committed.map_err(|error| self.chain.told(child, "could not remove all datasets", error)));
+            result = result.and(
+                committed.map_err(|error| self.chain.told(child, "could not remove all datasets", error)),
+            );
         }
         result
     }

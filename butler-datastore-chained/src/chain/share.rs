@@ -123,9 +123,7 @@ async fn block(file: Arc<File>, at: u64, end: u64) -> Result<Bytes> {
     .await
 }
 
-async fn blocking<T: Send + 'static>(
-    run: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> Result<T> {
+async fn blocking<T: Send + 'static>(run: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> Result<T> {
     let result = tokio::task::spawn_blocking(run)
         .await
         .map_err(|error| Error::new(ErrorKind::Interrupted, "the runtime is shut down").with_source(error))?;
@@ -134,7 +132,8 @@ async fn blocking<T: Send + 'static>(
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::Exhausted,
             _ => ErrorKind::Unexpected,
         };
-        Error::new(kind, format!("an artifact cannot be kept in a temporary file: {error}")).with_source(error)
+        Error::new(kind, format!("an artifact cannot be kept in a temporary file: {error}"))
+            .with_source(error)
     })
 }
 
@@ -157,7 +156,9 @@ mod tests {
 
     #[tokio::test]
     async fn all_readers_get_all_bytes() {
-        for sizes in [vec![], vec![0], vec![5, 0, 3], vec![BLOCK], vec![BLOCK + 1, 7, BLOCK - 1, 3 * BLOCK, 9]] {
+        for sizes in
+            [vec![], vec![0], vec![5, 0, 3], vec![BLOCK], vec![BLOCK + 1, 7, BLOCK - 1, 3 * BLOCK, 9]]
+        {
             let parts: Vec<Vec<u8>> =
                 sizes.iter().map(|&size| (0..size).map(|byte| (byte * 7 % 251) as u8).collect()).collect();
             let expected = parts.concat();

@@ -108,7 +108,9 @@ impl ChainedWrite {
         let mut errors = first.into_iter().chain(others);
         let told = |failure: Failure| self.chain.told(self.child(failure.child), what, failure.error);
         match errors.next().map(told) {
-            Some(error) => Err(errors.map(told).fold(error, |error, other| error.with_context("also", other))),
+            Some(error) => {
+                Err(errors.map(told).fold(error, |error, other| error.with_context("also", other)))
+            }
             None => Ok(()),
         }
     }
@@ -161,7 +163,23 @@ impl WriteTransaction for ChainedWrite {
     }
 
     async fn execute(&mut self) -> Result<RecordsByDataset> {
-        let results = join_all(self.parts.iter_mut().map(|part| part.transaction.execute())).await;
+        // Of several writers of a dataset, its first child decides who wins: if all went on
+        // everywhere at once, each might lose somewhere.
+        let readable = |part: &Part| self.chain.children[part.child].datastore.capabilities().readable;
+        let first = self.parts.iter().position(readable).map_or(0, |first| first + 1);
+        let mut results = Vec::with_capacity(self.parts.len());
+        for part in &mut self.parts[..first] {
+            results.push(part.transaction.execute().await);
+        }
+        for (part, result) in self.parts[..first].iter().zip(&mut results) {
+            if self.child(part.child).required && result.is_err() {
+                let result = std::mem::replace(result, Ok(RecordsByDataset::default()));
+                return result
+                    .map_err(|error| self.chain.told(self.child(part.child), "could not store", error));
+            }
+        }
+        let others = self.parts[first..].iter_mut();
+        results.extend(join_all(others.map(|part| part.transaction.execute())).await);
         let (mut records, mut errors) = (Vec::new(), Vec::with_capacity(results.len()));
         for result in results {
             match result {

@@ -16,14 +16,6 @@ mod files_and_files {
 }
 
 /// All is in the first, and so one can look there.
-mod first_of_files_and_memory {
-    butler_testkit::datastore_suite!(|| Some(super::ChainHarness::new("first", &["file", "memory"])));
-}
-
 mod first_of_chained_files {
     butler_testkit::datastore_suite!(|| Some(super::ChainHarness::new("first", &["chained", "memory"])));
-}
-
-mod memory_alone {
-    butler_testkit::datastore_suite!(|| Some(super::ChainHarness::new("all", &["memory", "memory"])));
 }

@@ -70,9 +70,14 @@ pub(crate) fn build(text: &str, opening: &Opening) -> Result<Arc<dyn Datastore>>
 impl ChainStorage {
     /// Settings of the suite are those of the chain, or of the files in it.
     fn text(&self, opening: &Opening) -> String {
-        let of_the_chain = |line: &&str| ["name", "accept", "acept", "reject"].iter().any(|key| line.starts_with(key));
+        let of_the_chain =
+            |line: &&str| ["name", "accept", "acept", "reject"].iter().any(|key| line.starts_with(key));
         let (chain, files): (Vec<&str>, Vec<&str>) = opening.settings.lines().partition(of_the_chain);
-        let name = chain.iter().find_map(|line| line.strip_prefix("name = ")).unwrap_or("'chain'").trim_matches('\'');
+        let name = chain
+            .iter()
+            .find_map(|line| line.strip_prefix("name = "))
+            .unwrap_or("'chain'")
+            .trim_matches('\'');
         let mut text = format!("kind = 'chained'\nwrite = '{}'\n{}\n", self.harness.policy, chain.join("\n"));
         for (at, (kind, directory)) in self.harness.kinds.iter().zip(&self.directories).enumerate() {
             let root = directory.root().unwrap_or(std::path::Path::new("")).display();

@@ -1,5 +1,6 @@
 //! Chained datastores.
 
+mod chains;
 mod conformance;
 mod harness;
 mod mutants;
