@@ -1,5 +1,6 @@
 //! Chained datastores.
 
+#[cfg(test)]
 mod chains;
 mod conformance;
 mod harness;
