@@ -137,8 +137,8 @@ fn store(
         return Ok(Box::new(crate::store::object_store(section, &root, workers, lease)?));
     }
     let _ = lease;
-    let workers = workers
-        .unwrap_or_else(|| std::thread::available_parallelism().map_or(4, |count| count.get().max(4)));
+    let workers =
+        workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(4, |count| count.get().max(4)));
     Ok(Box::new(LocalStore::new(&directory(section, &root)?, workers, context.strict)?))
 }
 
@@ -211,7 +211,15 @@ mod tests {
     fn what_cannot_be_used_is_told() {
         for (text, reason) in [
             ("", "'datastore.root' is missing"),
+            #[cfg(not(feature = "s3"))]
             ("root = 's3://bucket/x'", "datastore-s3"),
+            #[cfg(feature = "s3")]
+            ("root = 's3://b/x'\noptions = { regoin = 'x' }", "did you mean 'region'?"),
+            #[cfg(feature = "s3")]
+            ("root = 's3://b/x'\noptions = { bucket = 'x' }", "no such option"),
+            #[cfg(feature = "s3")]
+            ("root = 's3://b/x'\ntimeout = 0", "more than nothing"),
+            ("root = 'ftp://x/y'", "there are file, s3"),
             ("root = ''", "no path"),
             ("root = 'file://elsewhere/x'", "no URI of a local file"),
             ("root = '/x'\nrooot = '/y'", "'datastore.rooot' is unknown (butler.toml); did you mean 'root'?"),

@@ -74,7 +74,10 @@ impl FileDatastore {
 impl Inner {
     fn refuse_read_only(&self) -> Result<()> {
         if !self.store.is_writable() {
-            return Err(Error::new(ErrorKind::ReadOnly, format!("datastore '{}' can only be read", self.name)));
+            return Err(Error::new(
+                ErrorKind::ReadOnly,
+                format!("datastore '{}' can only be read", self.name),
+            ));
         }
         if !self.read_only {
             return Ok(());

@@ -279,7 +279,8 @@ fn delete_moved(inner: &Inner, artifact: &JournalArtifact) -> Result<()> {
             // Two names of one directory entry: it was never moved.
             continue;
         }
-        if FileId::of(&there).is(&FileId::of(&metadata)) || same_bytes(&mut FileSource::open(&file)?, source)? {
+        if FileId::of(&there).is(&FileId::of(&metadata)) || same_bytes(&mut FileSource::open(&file)?, source)?
+        {
             return delete_source(source);
         }
     }

@@ -217,7 +217,10 @@ impl Work {
             None => self.delete_entry(),
             Some(index) => Err(Error::new(
                 ErrorKind::Connection,
-                format!("'{}' may still be written by a request that was not answered", self.spot(index).path),
+                format!(
+                    "'{}' may still be written by a request that was not answered",
+                    self.spot(index).path
+                ),
             )
             .with_hint("a recovery deletes it")),
         }

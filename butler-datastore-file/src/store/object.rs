@@ -87,8 +87,11 @@ impl ObjectStore {
             let patience = self.settings.lease / 2;
             match tokio::time::timeout(patience, self.again.delete_iter(paths)).await {
                 Ok(result) => result,
-                Err(_) => Err(opendal::Error::new(opendal::ErrorKind::Unexpected, "it took longer than half of the lease")
-                    .set_temporary()),
+                Err(_) => Err(opendal::Error::new(
+                    opendal::ErrorKind::Unexpected,
+                    "it took longer than half of the lease",
+                )
+                .set_temporary()),
             }
         };
         wait(delete)?.map_err(|error| object_error(error, &format!("cannot delete '{first}' and others")))

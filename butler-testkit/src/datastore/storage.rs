@@ -87,6 +87,8 @@ impl Storage for Local {
 pub struct LocalDirectory {
     _directory: TempDir,
     root: PathBuf,
+    /// What URIs begin with, if the datastore does not see that these are local files.
+    uri: Option<String>,
 }
 
 impl LocalDirectory {
@@ -97,7 +99,22 @@ impl LocalDirectory {
     pub fn new() -> Result<Self> {
         let directory = tempfile::tempdir().map_err(failed)?;
         let root = directory.path().canonicalize().map_err(failed)?.join("root with ä");
-        Ok(Self { _directory: directory, root })
+        Ok(Self { _directory: directory, root, uri: None })
+    }
+
+    /// A directory that a server serves, in which a datastore lies at a path.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn served(uri: String, path: &str) -> Result<Self> {
+        let this = Self::new()?;
+        Ok(Self { root: this.root.join(path), uri: Some(uri), ..this })
+    }
+
+    /// Where the root lies, if that is a local directory or not.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.root
     }
 }
 
@@ -151,6 +168,10 @@ impl Backstage for LocalDirectory {
     }
 
     fn root(&self) -> Option<&Path> {
-        Some(&self.root)
+        Some(&*self.root).filter(|_| self.uri.is_none())
+    }
+
+    fn uri(&self) -> Option<String> {
+        self.uri.clone()
     }
 }

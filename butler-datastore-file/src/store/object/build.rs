@@ -123,19 +123,23 @@ fn options(section: &Section<'_>) -> Result<BTreeMap<String, String>> {
     Ok(options)
 }
 
-#[expect(unused_variables, reason = "without any service there is nothing to be built")]
+#[cfg_attr(
+    not(feature = "remote"),
+    expect(unused_variables, reason = "without any service there is nothing to be built")
+)]
 fn operator(section: &Section<'_>, root: &Root<'_>, options: BTreeMap<String, String>) -> Result<Operator> {
-    let set = |place: &'static str| vec![(place, root.place.to_owned()), ("root", format!("/{}", root.prefix))];
-    let endpoint = |scheme: &str| vec![("endpoint", format!("{scheme}://{}", root.place)), ("root", format!("/{}", root.prefix))];
+    let set =
+        |place: &'static str| vec![(place, root.place.to_owned()), ("root", format!("/{}", root.prefix))];
+    let endpoint = |scheme: &str| {
+        vec![("endpoint", format!("{scheme}://{}", root.place)), ("root", format!("/{}", root.prefix))]
+    };
     match root.scheme {
         #[cfg(feature = "memory")]
         "memory" => Ok(memory::operator(root.place, root.prefix)),
         #[cfg(feature = "s3")]
         "s3" => build::<opendal::services::S3Config>(section, set("bucket"), options),
         #[cfg(feature = "http")]
-        "http" | "https" => {
-            build::<opendal::services::HttpConfig>(section, endpoint(root.scheme), options)
-        }
+        "http" | "https" => build::<opendal::services::HttpConfig>(section, endpoint(root.scheme), options),
         #[cfg(feature = "gcs")]
         "gs" | "gcs" => build::<opendal::services::GcsConfig>(section, set("bucket"), options),
         #[cfg(feature = "azblob")]
@@ -186,7 +190,7 @@ fn install_transport() {
 }
 
 #[cfg(feature = "memory")]
-mod memory {
+pub(super) mod memory {
     //! Stores in the memory of this process: a name stands for one until the process ends.
 
     use std::collections::HashMap;
@@ -194,12 +198,10 @@ mod memory {
 
     use opendal::{Operator, services};
 
-    pub(super) fn operator(place: &str, prefix: &str) -> Operator {
+    pub(in super::super) fn operator(place: &str, prefix: &str) -> Operator {
         static STORES: OnceLock<Mutex<HashMap<String, Operator>>> = OnceLock::new();
         let mut stores = STORES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || {
-            Operator::new(services::Memory::default()).expect("memory needs no configuration")
-        };
+        let make = || Operator::new(services::Memory::default()).expect("memory needs no configuration");
         stores.entry(format!("{place}/{prefix}")).or_insert_with(make).clone()
     }
 }

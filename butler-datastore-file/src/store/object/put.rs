@@ -110,10 +110,11 @@ impl<'a> ObjectSession<'a> {
                 std::thread::sleep(delay);
                 delay = (delay * 2).min(Duration::from_secs(5));
             }
-            let error = match wait(self.store.once.write_options(spot.path, bytes.clone(), self.options(spot)))? {
-                Ok(_) => return Ok(()),
-                Err(error) => error,
-            };
+            let error =
+                match wait(self.store.once.write_options(spot.path, bytes.clone(), self.options(spot)))? {
+                    Ok(_) => return Ok(()),
+                    Err(error) => error,
+                };
             if let Some(end) = self.after(spot, &error) {
                 return end.map_err(|()| object_error(error, &format!("cannot write '{}'", spot.path)));
             }
@@ -166,7 +167,9 @@ impl<'a> ObjectSession<'a> {
             failure: None,
         };
         let filled = fill(&mut sink);
-        if let (Err(error), Some(mut parts)) = (&filled, sink.parts.take()) {
+        if let Err(error) = &filled
+            && let Some(mut parts) = sink.parts.take()
+        {
             tracing::debug!(path = spot.path, %error, "an upload is given up");
             // What is not aborted is never seen, and cleared away by the store's own rules.
             drop(wait(parts.abort()));
@@ -207,11 +210,8 @@ impl Sink<'_> {
         let mut parts = match self.parts.take() {
             Some(parts) => parts,
             None => {
-                let options = WriteOptions {
-                    concurrent: PARTS,
-                    chunk: Some(PART),
-                    ..self.session.options(self.spot)
-                };
+                let options =
+                    WriteOptions { concurrent: PARTS, chunk: Some(PART), ..self.session.options(self.spot) };
                 wait(self.session.store.again.writer_options(path, options))?.map_err(failed)?
             }
         };
