@@ -210,7 +210,7 @@ impl Datastore for ChainedDatastore {
         let all: Vec<DatastoreCapabilities> =
             self.chain.children.iter().map(|child| child.datastore.capabilities()).collect();
         let modes = |mode: &TransferMode| {
-            all.iter().any(|child| child.writable && child.transfer_modes.contains(mode))
+            all.iter().any(|child| child.writable && child.readable && child.transfer_modes.contains(mode))
         };
         let mut capabilities = DatastoreCapabilities::default();
         capabilities.ephemeral = all.iter().all(|child| child.ephemeral);

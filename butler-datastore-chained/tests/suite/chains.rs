@@ -545,3 +545,44 @@ fn what_cannot_be_used_is_told() {
     }
     assert!(directory.path().exists());
 }
+
+#[tokio::test]
+async fn a_stream_learns_of_what_the_others_store() {
+    for policy in ["all", "first"] {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log");
+        let stream = format!(
+            "[[datastore.children]]\nkind = 'stream'\naccept = ['x']\nto = 'file:{}'\n",
+            log.display()
+        );
+        let fixture = Fixture::new(&format!("write = '{policy}'\n{stream}{}", child("a", "")));
+        let stored = fixture.put("x", 1).await.unwrap();
+        fixture.put("y", 1).await.unwrap();
+        assert_eq!(fixture.get(&stored).await.unwrap(), 1);
+        let path = fixture.directory.path().join("file.plain");
+        std::fs::write(&path, "7").unwrap();
+        let ingested = fixture.dataset("x");
+        let request = ingest(path.to_str().unwrap(), std::slice::from_ref(&ingested), TransferMode::Move);
+        fixture.write(vec![request]).await.unwrap();
+        assert!(!path.exists());
+        fixture.remove(&stored).await.unwrap();
+        let text = std::fs::read_to_string(&log).unwrap();
+        let lines: Vec<Structured> = text.lines().map(|line| line.parse().unwrap()).collect();
+        let told: Vec<_> = lines.iter().map(|line| (line["event"].clone(), line["id"].clone())).collect();
+        let expected = [("stored", stored.id()), ("stored", ingested.id()), ("removed", stored.id())];
+        assert_eq!(told, expected.map(|(event, id)| (event.into(), id.to_string().into())));
+        assert_eq!(fixture.files("a").len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_fails_a_write_only_if_it_is_required() {
+    for required in [false, true] {
+        let settings = format!("to = 'unix:/nowhere/at/all'\ntimeout = '1ms'\nrequired = {required}");
+        let stream = format!("[[datastore.children]]\nkind = 'stream'\n{settings}\n");
+        let fixture = Fixture::new(&(child("a", "") + &stream));
+        let result = fixture.put("x", 1).await;
+        assert_eq!(result.is_err(), required);
+        assert_eq!(fixture.files("a").len(), usize::from(!required));
+    }
+}

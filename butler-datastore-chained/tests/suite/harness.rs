@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use butler_core::datastore::{Datastore, MemoryDatastoreFactory};
 use butler_core::{Config, DatastoreContext, DatastoreFactory, Factories, Result};
-use butler_datastore_chained::ChainedDatastoreFactory;
+use butler_datastore_chained::{ChainedDatastoreFactory, StreamDatastoreFactory};
 use butler_datastore_file::FileDatastoreFactory;
 use butler_testkit::Harness;
 use butler_testkit::datastore::{Backstage, DatastoreHarness, LocalDirectory, Opening, Storage};
@@ -50,6 +50,7 @@ pub(crate) fn factories() -> Factories {
     factories.add_datastore("file", Arc::new(FileDatastoreFactory));
     factories.add_datastore("memory", Arc::new(MemoryDatastoreFactory));
     factories.add_datastore("chained", Arc::new(ChainedDatastoreFactory));
+    factories.add_datastore("stream", Arc::new(StreamDatastoreFactory::default()));
     factories
 }
 
