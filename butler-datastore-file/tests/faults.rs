@@ -10,7 +10,8 @@ use butler_core::datastore::{
     Bookkeeper, Datastore, FileDataset, GetRequest, RecoverOptions, TransferMode, WriteRequest,
 };
 use butler_core::{
-    DataId, DatasetRef, DatasetType, DimensionUniverse, ErrorKind, IdIssuer, ReadParameters, Result, Structured,
+    DataId, DatasetRef, DatasetType, DimensionUniverse, ErrorKind, IdIssuer, ReadParameters, Result,
+    Structured,
 };
 use butler_datastore_file::FileDatastoreFactory;
 use butler_testkit::datastore::s3::{Faults, S3Server};
@@ -79,7 +80,13 @@ impl Fixture {
                 Ok(()) => return self.books.attach(&dataset),
                 Err(error) => assert!(
                     // What an earlier attempt has left is in the way until it is recovered.
-                    matches!(error.kind(), ErrorKind::Connection | ErrorKind::Timeout | ErrorKind::Busy | ErrorKind::AlreadyExists),
+                    matches!(
+                        error.kind(),
+                        ErrorKind::Connection
+                            | ErrorKind::Timeout
+                            | ErrorKind::Busy
+                            | ErrorKind::AlreadyExists
+                    ),
                     "{error:?}"
                 ),
             }
@@ -133,7 +140,14 @@ async fn nothing_is_lost_and_nothing_is_left() {
     }
     let mut expected = BTreeSet::new();
     for dataset in &stored {
-        let uri = fixture.datastore.uris(std::slice::from_ref(dataset), false).await.unwrap().remove(0).primary.unwrap();
+        let uri = fixture
+            .datastore
+            .uris(std::slice::from_ref(dataset), false)
+            .await
+            .unwrap()
+            .remove(0)
+            .primary
+            .unwrap();
         expected.insert(uri.rsplit('/').next().unwrap().to_owned());
     }
     assert_eq!(expected.len() as i64, count(), "each has a place of its own");
@@ -152,7 +166,11 @@ async fn a_lost_reply_is_no_failure() {
     std::fs::write(&path, "1").unwrap();
     for n in 0..30 {
         let dataset = fixture.dataset(n);
-        let file = FileDataset { path: path.to_str().unwrap().into(), datasets: vec![dataset.clone()], formatter: None };
+        let file = FileDataset {
+            path: path.to_str().unwrap().into(),
+            datasets: vec![dataset.clone()],
+            formatter: None,
+        };
         let request = WriteRequest::Ingest { file, mode: TransferMode::Copy, track_attributes: true };
         let mut transaction = fixture.datastore.prepare_write(vec![request]).await.unwrap();
         fixture.server.set_faults(Faults { lost: 0.4, ..Faults::default() });

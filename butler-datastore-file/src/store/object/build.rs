@@ -123,31 +123,43 @@ fn options(section: &Section<'_>) -> Result<BTreeMap<String, String>> {
     Ok(options)
 }
 
-#[cfg_attr(
-    not(feature = "remote"),
-    expect(unused_variables, reason = "without any service there is nothing to be built")
-)]
+impl Root<'_> {
+    /// Options of a service whose places are buckets and the like.
+    #[cfg(any(feature = "s3", feature = "gcs", feature = "azblob"))]
+    fn place(&self, key: &'static str) -> Vec<(&'static str, String)> {
+        vec![(key, self.place.to_owned()), ("root", format!("/{}", self.prefix))]
+    }
+
+    /// Options of a service that is a web server.
+    #[cfg(any(feature = "http", feature = "webdav"))]
+    fn endpoint(&self, scheme: &str) -> Vec<(&'static str, String)> {
+        vec![("endpoint", format!("{scheme}://{}", self.place)), ("root", format!("/{}", self.prefix))]
+    }
+}
+
+#[cfg_attr(not(feature = "remote"), expect(unused_variables, reason = "memory has no options"))]
 fn operator(section: &Section<'_>, root: &Root<'_>, options: BTreeMap<String, String>) -> Result<Operator> {
-    let set =
-        |place: &'static str| vec![(place, root.place.to_owned()), ("root", format!("/{}", root.prefix))];
-    let endpoint = |scheme: &str| {
-        vec![("endpoint", format!("{scheme}://{}", root.place)), ("root", format!("/{}", root.prefix))]
-    };
     match root.scheme {
         #[cfg(feature = "memory")]
         "memory" => Ok(memory::operator(root.place, root.prefix)),
         #[cfg(feature = "s3")]
-        "s3" => build::<opendal::services::S3Config>(section, set("bucket"), options),
+        "s3" => build::<opendal::services::S3Config>(section, root.place("bucket"), options),
         #[cfg(feature = "http")]
-        "http" | "https" => build::<opendal::services::HttpConfig>(section, endpoint(root.scheme), options),
+        "http" | "https" => {
+            build::<opendal::services::HttpConfig>(section, root.endpoint(root.scheme), options)
+        }
         #[cfg(feature = "gcs")]
-        "gs" | "gcs" => build::<opendal::services::GcsConfig>(section, set("bucket"), options),
+        "gs" | "gcs" => build::<opendal::services::GcsConfig>(section, root.place("bucket"), options),
         #[cfg(feature = "azblob")]
-        "az" | "azblob" => build::<opendal::services::AzblobConfig>(section, set("container"), options),
+        "az" | "azblob" => {
+            build::<opendal::services::AzblobConfig>(section, root.place("container"), options)
+        }
         #[cfg(feature = "webdav")]
-        "dav" => build::<opendal::services::WebdavConfig>(section, endpoint("http"), options),
+        "dav" => build::<opendal::services::WebdavConfig>(section, root.endpoint("http"), options),
         #[cfg(feature = "webdav")]
-        "davs" | "webdav" => build::<opendal::services::WebdavConfig>(section, endpoint("https"), options),
+        "davs" | "webdav" => {
+            build::<opendal::services::WebdavConfig>(section, root.endpoint("https"), options)
+        }
         scheme => Err(unusable(section, "root", &format!("'{scheme}' is not known here"))),
     }
 }

@@ -7,6 +7,8 @@ pub(super) fn object_error(error: opendal::Error, what: &str) -> Error {
     use opendal::ErrorKind as Theirs;
     let text = error.to_string();
     let timed_out = text.contains("timeout reached") || text.contains("longer than half of the lease");
+    // What may be repeated was repeated already.
+    let transient = error.is_temporary() || error.is_persistent();
     let kind = match error.kind() {
         Theirs::NotFound => ErrorKind::NotFound,
         Theirs::PermissionDenied => ErrorKind::Permission,
@@ -17,11 +19,10 @@ pub(super) fn object_error(error: opendal::Error, what: &str) -> Error {
         Theirs::IsADirectory | Theirs::NotADirectory | Theirs::IsSameFile => ErrorKind::Argument,
         Theirs::RangeNotSatisfied => ErrorKind::Integrity,
         _ if timed_out => ErrorKind::Timeout,
-        _ if error.is_temporary() => ErrorKind::Connection,
+        _ if transient => ErrorKind::Connection,
         _ => ErrorKind::Unexpected,
     };
-    // What may be repeated was repeated already.
-    let retry = if error.is_temporary() { Retry::Exhausted } else { Retry::Permanent };
+    let retry = if transient { Retry::Exhausted } else { Retry::Permanent };
     Error::new(kind, format!("{what}: {}", brief(&text))).with_retry(retry).with_source(error)
 }
 
@@ -46,6 +47,7 @@ mod tests {
             (of(opendal::ErrorKind::ConditionNotMatch), ErrorKind::AlreadyExists, Retry::Permanent),
             (of(opendal::ErrorKind::RateLimited).set_temporary(), ErrorKind::Busy, Retry::Exhausted),
             (of(opendal::ErrorKind::Unexpected).set_temporary(), ErrorKind::Connection, Retry::Exhausted),
+            (of(opendal::ErrorKind::Unexpected).set_persistent(), ErrorKind::Connection, Retry::Exhausted),
             (of(opendal::ErrorKind::Unexpected), ErrorKind::Unexpected, Retry::Permanent),
         ] {
             let error = object_error(error, "cannot read 'x'");
