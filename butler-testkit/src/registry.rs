@@ -170,6 +170,7 @@ macro_rules! __registry_cases {
             those_of_another_universe_cannot_be_asked_for,
             what_is_joined_must_fit,
             tracts_and_patches_are_nested,
+            uploads_need_records,
         }
         datasets {
             what_is_inserted_comes_back,
@@ -254,6 +255,7 @@ macro_rules! __registry_cases {
             the_validity_restricts_calibrations,
             exposures_without_a_calibration_are_left_out,
             raws_find_their_calibrations,
+            a_place_does_not_repeat_a_calibration,
         }
         opaque {
             all_rows_are_fetched,
@@ -366,6 +368,7 @@ macro_rules! __registry_cases {
             rows_that_agree_in_all_come_once,
             global_datasets_are_queried_by_collection,
             many_datasets_are_streamed,
+            rows_of_fewer_dimensions_are_chosen_first,
         }
         sky {
             what_is_in_one_place_is_joined,
@@ -381,6 +384,8 @@ macro_rules! __registry_cases {
             datasets_of_pixels_are_found_by_place,
             the_first_dataset_in_a_place_is_found,
             doubt_about_a_join_is_an_error,
+            without_dimensions_there_is_one,
+            the_first_in_a_place_come_in_their_own_order,
         }
         tags {
             what_is_associated_is_a_member,

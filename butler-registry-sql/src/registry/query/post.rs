@@ -309,7 +309,7 @@ impl Regions {
 fn elements(condition: &Exact, into: &mut Vec<(DimensionElement, Vec<ArcStr>)>) {
     match condition {
         Exact::And(operands) | Exact::Or(operands) => {
-            operands.iter().for_each(|operand| elements(operand, into))
+            operands.iter().for_each(|operand| elements(operand, into));
         }
         Exact::Not(operand) => elements(operand, into),
         Exact::Flag(_) => {}

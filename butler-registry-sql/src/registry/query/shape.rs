@@ -407,7 +407,7 @@ fn columns_of(exact: &Exact, into: &mut Vec<ArcStr>) {
     };
     match exact {
         Exact::And(operands) | Exact::Or(operands) => {
-            operands.iter().for_each(|operand| columns_of(operand, into))
+            operands.iter().for_each(|operand| columns_of(operand, into));
         }
         Exact::Not(operand) => columns_of(operand, into),
         Exact::Flag(_) => {}

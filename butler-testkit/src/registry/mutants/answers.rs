@@ -50,7 +50,7 @@ fn of_expansion() -> Vec<Tamper> {
             });
         "ExpandsOnce" "expands equal data IDs once" in ["expansion"]
             expand: |registry, mut data_ids| Box::pin(async move {
-                let mut seen = std::collections::HashSet::new();
+                let mut seen = BTreeSet::new();
                 data_ids.retain(|data_id| seen.insert(data_id.clone()));
                 registry.expand(data_ids).await
             });
