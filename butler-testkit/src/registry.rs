@@ -19,6 +19,7 @@ pub mod mutants;
 mod opaque;
 mod orders;
 mod provenance;
+mod races;
 mod records;
 mod removals;
 mod repository;
@@ -269,6 +270,7 @@ macro_rules! __registry_cases {
             the_key_begins_with_the_id_of_a_dataset,
             rows_go_with_the_artifacts,
             artifacts_are_told_once,
+            a_table_of_the_registry_is_not_given_away,
         }
         orders {
             rows_come_in_the_order_asked_for,
@@ -295,6 +297,17 @@ macro_rules! __registry_cases {
             its_run_is_a_run,
             datasets_that_are_gone_are_remembered,
             several_beginnings_are_followed_at_once,
+        }
+        races {
+            a_run_is_removed_while_it_is_filled,
+            a_type_is_removed_while_it_is_used,
+            a_dataset_is_removed_while_it_is_referred_to,
+            of_two_that_overlap_one_is_certified,
+            of_two_that_differ_one_is_associated,
+            equal_definitions_are_registered_by_all,
+            of_definitions_that_differ_one_is_registered,
+            many_writers_wait_for_each_other,
+            many_streams_are_open_at_once,
         }
         records {
             what_is_inserted_comes_back,
@@ -346,6 +359,7 @@ macro_rules! __registry_cases {
             places_are_apart,
             a_session_begins_once,
             what_others_did_is_seen_after_a_refresh,
+            names_that_nothing_can_have_are_not_there,
         }
         searches {
             all_datasets_are_found,

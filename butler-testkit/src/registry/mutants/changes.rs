@@ -187,7 +187,7 @@ fn of_types() -> Vec<Tamper> {
                 Operation::RegisterDatasetType(ty) if ty.name().starts_with("t1") => None,
                 other => Some(other),
             };
-        "TypesStay" "removes no dataset types" in ["types"]
+        "TypesStay" "removes no dataset types" in ["types", "races"]
             operation: |op| match op {
                 Operation::Remove(Removal::DatasetTypes(_)) => None,
                 other => Some(other),
@@ -319,14 +319,14 @@ fn of_datasets() -> Vec<Tamper> {
                 "s" => DatasetInsert { run: "r".into(), ..insert },
                 _ => insert,
             }));
-        "DatasetsStay" "removes no datasets" in ["removals", "tags", "calibrations", "types", "batches", "find"]
+        "DatasetsStay" "removes no datasets" in ["removals", "tags", "calibrations", "types", "batches", "find", "races"]
             operation: |op| match op {
                 Operation::Remove(Removal::Datasets(_)) => None,
                 other => Some(other),
             };
-        "ExistingNotReported" "does not report what was there already" in ["imports", "records", "types", "collections", "tags", "opaque", "journals", "batches"]
+        "ExistingNotReported" "does not report what was there already" in ["imports", "records", "types", "collections", "tags", "opaque", "journals", "batches", "races"]
             report: |_, report| OperationReport { existing: 0, existing_datasets: Vec::new(), ..report };
-        "InsertedNotReported" "does not report what is new" in ["imports", "records", "types", "collections", "tags", "opaque", "journals", "batches", "datasets", "calibrations", "repository", "provenance"]
+        "InsertedNotReported" "does not report what is new" in ["imports", "records", "types", "collections", "tags", "opaque", "journals", "batches", "datasets", "calibrations", "repository", "provenance", "races"]
             report: |_, report| OperationReport { inserted: 0, ..report };
         "AllReportedNew" "reports everything as new" in ["imports", "datasets", "repository", "records"]
             report: |_, report| OperationReport { inserted: report.inserted.max(1), ..report };
@@ -460,7 +460,7 @@ fn of_memberships() -> Vec<Tamper> {
 
 fn of_removals() -> Vec<Tamper> {
     mutants! {
-        "CollectionsStay" "removes no collections" in ["removals", "batches"]
+        "CollectionsStay" "removes no collections" in ["removals", "batches", "races"]
             operation: |op| match op {
                 Operation::Remove(Removal::Collections { .. }) => None,
                 other => Some(other),

@@ -449,7 +449,7 @@ fn of_rows() -> Vec<Tamper> {
                 }
                 _ => batches,
             };
-        "LastRowMissing" "loses the last row of many" in ["searches", "data_ids", "records", "sky"]
+        "LastRowMissing" "loses the last row of many" in ["searches", "data_ids", "records", "sky", "races"]
             rows: |_, batches| each(batches, |rows| match rows {
                 QueryRows::DataIds(rows) => QueryRows::DataIds(only(rows, |at, count| count < 4 || at + 1 < count)),
                 QueryRows::Datasets(rows) => QueryRows::Datasets(only(rows, |at, count| count < 4 || at + 1 < count)),
