@@ -197,7 +197,9 @@ pub(super) async fn artifacts_are_told_once(h: &dyn RegistryHarness) -> Result<(
 pub(super) async fn a_table_of_the_registry_is_not_given_away(h: &dyn RegistryHarness) -> Result<()> {
     let fixture = Fixture::with_camera(h).await?;
     let datasets = fixture.biases("r", &[1]).await?;
-    for name in ["dataset", "collection", "quantum_output", "dim_detector", "journal_outcome", "repo_attribute"] {
+    for name in
+        ["dataset", "collection", "quantum_output", "dim_detector", "journal_outcome", "repo_attribute"]
+    {
         let mut table = paths(name, 1);
         table.spec.columns.truncate(3);
         fixture.one(Operation::RegisterOpaque(table)).await.ok();

@@ -310,6 +310,14 @@ fn of_lists() -> Vec<Tamper> {
                 all.sort_by(|a, b| a.name.cmp(&b.name));
                 Ok(all)
             });
+        "OddNamesRefused" "refuses to look for odd names" in ["repository"]
+            collections: |registry, query| Box::pin(async move {
+                let odd = |name: &ArcStr| butler_core::check_collection_name(name).is_err();
+                if query.names.iter().flatten().any(odd) {
+                    return Err(butler_core::Error::new(ErrorKind::Argument, "an odd name"));
+                }
+                registry.collections(query).await
+            });
         "AllCollections" "lists all collections whatever names are given" in ["collections"]
             collections: |registry, query| Box::pin(async move {
                 registry.collections(CollectionQuery { names: None, ..query }).await

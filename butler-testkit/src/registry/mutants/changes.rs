@@ -505,6 +505,11 @@ fn of_removals() -> Vec<Tamper> {
                 Operation::RemoveArtifacts { .. } => None,
                 other => Some(other),
             };
+        "ArtifactsAreDatasets" "removes datasets with their artifacts" in ["opaque"]
+            operation: |op| Some(match op {
+                Operation::RemoveArtifacts { datasets, .. } => Operation::Remove(Removal::Datasets(datasets)),
+                other => other,
+            });
         "RowsStay" "keeps the rows of artifacts that are gone" in ["opaque"]
             operation: |op| Some(match op {
                 Operation::RemoveArtifacts { datastore, datasets, .. } => {
