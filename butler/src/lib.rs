@@ -4,6 +4,10 @@
 //! This crate is what applications depend on: the model and the [`Butler`] of
 //! `butler-core`, with the registries and datastores that its features select.
 
+#[cfg(all(doctest, feature = "registry-sqlite", feature = "datastore-fs"))]
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
 pub mod exchange;
 mod factories;
 mod source;
@@ -12,6 +16,8 @@ use std::sync::Arc;
 
 pub use arcstr::ArcStr;
 pub use butler_core::*;
+#[cfg(feature = "datastore-chained")]
+pub use butler_datastore_chained as datastore_chained;
 pub use factories::{factories, formatters};
 pub use source::FileSource;
 

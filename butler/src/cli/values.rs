@@ -1,16 +1,16 @@
 //! Rows of the query verbs, as the machine-readable contract has them.
 
 use butler::{
-    ArcStr, CollectionInfo, CollectionType, DataId, DatasetRef, DatasetType, DimensionElement, DimensionGroup,
-    DimensionRecord, FieldType, FieldValue, Structured,
+    ArcStr, CollectionInfo, CollectionType, DataId, DatasetRef, DatasetType, DimensionElement,
+    DimensionGroup, DimensionRecord, FieldType, FieldValue, Structured,
 };
 use serde_json::{Map, json};
 
 use super::output::{Column, Row};
 
-/// Dimensions of a group in the universe's order, as columns.
+/// Dimensions of a group as columns: required ones first, then implied ones.
 pub(crate) fn dimension_columns(group: DimensionGroup) -> Vec<Column> {
-    group.dimensions().map(dimension_column).collect()
+    group.keys().map(dimension_column).collect()
 }
 
 fn dimension_column(dimension: DimensionElement) -> Column {
@@ -81,10 +81,10 @@ pub(crate) fn data_id_json(data_id: &DataId) -> Structured {
 }
 
 fn data_id_cells(data_id: &DataId, group: DimensionGroup) -> impl Iterator<Item = String> + '_ {
-    group.dimensions().map(|dimension| {
-        data_id.get_dimension(dimension).map_or_else(String::new, |value| {
-            value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-        })
+    group.keys().map(|dimension| {
+        data_id
+            .get_dimension(dimension)
+            .map_or_else(String::new, |value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
     })
 }
 

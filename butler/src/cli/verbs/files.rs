@@ -4,7 +4,8 @@ use std::path::Path;
 
 use butler::datastore::TransferMode;
 use butler::{
-    ArcStr, Draft, Error, ErrorKind, IdGenerationMode, IngestFile, IngestOptions, LooseDataId, PutTarget, Result,
+    ArcStr, Draft, Error, ErrorKind, IdGenerationMode, IngestFile, IngestOptions, LooseDataId, PutTarget,
+    Result,
 };
 use clap::Args;
 use rustc_hash::FxHashMap;
@@ -81,13 +82,18 @@ impl IngestFiles {
         butler.close().await
     }
 
+    /// The path of a row: from the prefix on, or from where the command was given.
     fn resolve(&self, path: &str) -> String {
-        match &self.prefix {
+        let path = match &self.prefix {
             Some(prefix) if !path.contains("://") && !Path::new(path).is_absolute() => {
                 format!("{}/{path}", prefix.trim_end_matches('/'))
             }
             _ => path.to_owned(),
+        };
+        if path.contains("://") {
+            return path;
         }
+        std::path::absolute(&path).map_or(path, |absolute| absolute.to_string_lossy().into_owned())
     }
 }
 
@@ -109,7 +115,8 @@ fn read_table(file: &str) -> Result<Vec<Row>> {
     // ECSV says in its comments what is between the columns; by default, spaces are.
     let mut delimiter = b',';
     if text.starts_with("# %ECSV") {
-        let comma = text.lines().take_while(|line| line.starts_with('#')).any(|line| line.contains("delimiter: ','"));
+        let comma =
+            text.lines().take_while(|line| line.starts_with('#')).any(|line| line.contains("delimiter: ','"));
         delimiter = if comma { b',' } else { b' ' };
     }
     let mut reader =
