@@ -15,6 +15,7 @@ mod remove;
 mod session;
 mod store;
 mod target;
+mod verify;
 
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ pub use query::{
 pub use recover::RecoveryReport;
 pub use remove::{PruneOptions, WorkObserver, WorkProgress};
 pub use target::{Draft, Lookup, LookupTarget, LooseDataId, PutTarget, TypeName};
+pub use verify::{VerifyOptions, VerifyReport};
 
 /// A repository of datasets: what applications put, get, find and query.
 ///

@@ -23,7 +23,7 @@ pub mod time;
 pub use butler::{
     AssociationQuery, Butler, ButlerBuilder, Creation, DataIdQuery, DatasetHandle, DatasetQuery, Defaults,
     Draft, IngestFile, IngestOptions, Lookup, LookupTarget, LooseDataId, PruneOptions, PutTarget,
-    QueryBuilder, QueryRow, RecordQuery, RecoveryReport, RowBatches, RowQuery, TypeName, WorkObserver,
+    QueryBuilder, QueryRow, RecordQuery, RecoveryReport, RowBatches, RowQuery, TypeName, VerifyOptions, VerifyReport, WorkObserver,
     WorkProgress,
 };
 pub use collection::{

@@ -4,3 +4,4 @@
 mod fixture;
 mod recover;
 mod remove;
+mod verify;

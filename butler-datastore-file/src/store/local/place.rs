@@ -33,6 +33,11 @@ fn temporary(spot: Spot<'_>) -> String {
     format!(".~{}.{}", spot.entry, spot.index)
 }
 
+/// Whether a name is one of those that help to place artifacts of an entry.
+pub(crate) fn is_temporary_of(name: &str, entry: &str) -> bool {
+    name.strip_prefix(".~").and_then(|rest| rest.strip_prefix(entry)).is_some_and(|rest| rest.starts_with('.'))
+}
+
 /// Name of the file that says that the temporary one was renamed.
 fn marker(temporary: &str) -> String {
     format!("{temporary}.renamed")
