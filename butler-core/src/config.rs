@@ -20,8 +20,8 @@ const REDACTED: &str = "********";
 /// A value, and where it comes from.
 #[derive(Clone, Debug, PartialEq)]
 enum Node {
-    Table(BTreeMap<String, Node>),
-    Array(Vec<Node>),
+    Table(BTreeMap<String, Self>),
+    Array(Vec<Self>),
     Leaf { value: toml::Value, origin: Arc<str> },
 }
 

@@ -224,7 +224,7 @@ impl Scalar {
                 operands.iter().for_each(|operand| operand.for_each_column(see));
             }
             Self::Not(operand) | Self::IsNull(operand) | Self::Negate(operand) => {
-                operand.for_each_column(see)
+                operand.for_each_column(see);
             }
             Self::In { value, .. } | Self::Glob { value, .. } => value.for_each_column(see),
         }

@@ -161,7 +161,7 @@ impl<'a> Section<'a> {
     ///
     /// # Errors
     /// `Configuration` if it is something else.
-    pub fn section(&self, key: &str) -> Result<Section<'a>> {
+    pub fn section(&self, key: &str) -> Result<Self> {
         let path = self.key_path(key);
         match self.node(key) {
             None => Ok(Section { path, table: None, variables: self.variables, asked: RefCell::default() }),
@@ -174,7 +174,7 @@ impl<'a> Section<'a> {
     ///
     /// # Errors
     /// `Configuration` if it is something else.
-    pub fn sections(&self, key: &str) -> Result<Vec<Section<'a>>> {
+    pub fn sections(&self, key: &str) -> Result<Vec<Self>> {
         match self.node(key) {
             None => Ok(Vec::new()),
             Some(node @ Node::Array(items)) => items

@@ -298,7 +298,8 @@ mod tests {
     #[test]
     fn issued_ids_are_uuids_of_version_8() {
         let issuer = IdIssuer::new();
-        let (first, second) = (issuer.issue(), issuer.clone().issue());
+        let copy = issuer.clone();
+        let (first, second) = (issuer.issue(), copy.issue());
         assert_eq!((first.id(), second.id()), (1, 2));
         assert_eq!(first.to_uuid().get_version_num(), 8);
         assert!((0..1 << 60).contains(&first.origin()));

@@ -86,7 +86,7 @@ mod tests {
         #[test]
         fn behaves_as_a_set(a in sets(), b in sets()) {
             let (x, y) = (bits(&a), bits(&b));
-            prop_assert_eq!(x.iter().collect::<BTreeSet<_>>(), a.clone());
+            prop_assert_eq!(&x.iter().collect::<BTreeSet<_>>(), &a);
             prop_assert_eq!(x.union(&y), bits(&a.union(&b).copied().collect()));
             prop_assert_eq!(x.intersection(&y), bits(&a.intersection(&b).copied().collect()));
             prop_assert_eq!(x.is_subset(&y), a.is_subset(&b));

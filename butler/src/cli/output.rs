@@ -227,10 +227,20 @@ fn written(result: io::Result<()>) -> Result<()> {
     }
 }
 
+/// Parts of an error's context that say where in the input it is.
+const PLACES: [&str; 4] = ["place", "record", "field", "key"];
+
 /// Tells an error: one line of cause, and a hint.
 pub(crate) fn report(error: &Error) {
     let operation = error.operation().map_or_else(String::new, |operation| format!("{operation}: "));
-    eprintln!("error: {operation}{}", error.message());
+    let place: Vec<String> = error
+        .context()
+        .iter()
+        .filter(|(name, _)| PLACES.contains(name))
+        .map(|(name, value)| if *name == "place" { value.clone() } else { format!("{name} {value}") })
+        .collect();
+    let place = if place.is_empty() { String::new() } else { format!(" ({})", place.join(", ")) };
+    eprintln!("error: {operation}{}{place}", error.message());
     if io::stderr().is_terminal()
         && let Some((_, picture)) = error.context().iter().find(|(name, _)| *name == "expression")
     {

@@ -57,7 +57,8 @@ fn implied_values_make_the_data_id_full_where_they_are_all_there() {
 
 #[test]
 fn unusable_fields_are_refused_with_the_reason() {
-    let cases: [(&str, Vec<(&str, FieldValue)>, ErrorKind, &str); 9] = [
+    type Case = (&'static str, Vec<(&'static str, FieldValue)>, ErrorKind, &'static str);
+    let cases: [Case; 9] = [
         ("band", vec![("name", "g".into())], ErrorKind::DimensionName, "no records of its own"),
         ("detector", vec![("id", 1.into())], ErrorKind::DimensionName, "needs a value for 'instrument'"),
         ("detector", vec![("instrment", "x".into())], ErrorKind::DimensionName, "did you mean 'instrument'?"),

@@ -101,7 +101,7 @@ fn refuses_what_the_reference_refuses() {
 #[test]
 fn extensions_mean_what_they_say() {
     let same = |a: &str, b: &str| {
-        assert_eq!(accepted(&["exposure", "detector"], a), accepted(&["exposure", "detector"], b))
+        assert_eq!(accepted(&["exposure", "detector"], a), accepted(&["exposure", "detector"], b));
     };
     same("raft IS NULL", "raft = NULL");
     same("raft IS NOT NULL", "raft != NULL");

@@ -25,7 +25,11 @@ impl Joined {
     }
 
     /// Joins the types of which there may be datasets; nothing if there are none of any.
-    async fn on<R: QueryRow>(&self, butler: &Butler, query: QueryBuilder<R>) -> Result<Option<QueryBuilder<R>>> {
+    async fn on<R: QueryRow>(
+        &self,
+        butler: &Butler,
+        query: QueryBuilder<R>,
+    ) -> Result<Option<QueryBuilder<R>>> {
         let types = self.types();
         if types.is_empty() {
             return Ok(Some(query));
@@ -71,11 +75,13 @@ impl QueryDataIds {
         }
         let mut listing = Listing::new(self.output.format, dimension_columns(group));
         if group.is_empty() {
-            return listing.finish("Result has one logical row but no columns because no dimensions were requested.");
+            return listing
+                .finish("Result has one logical row but no columns because no dimensions were requested.");
         }
         let query = self.joined.on(&butler, butler.query_data_ids(group.names())).await?;
         if let Some(query) = query {
-            list(context, &self.selection, query, &mut listing, |listing, row| listing.push(&DataIdRow(row))).await?;
+            list(context, &self.selection, query, &mut listing, |listing, row| listing.push(&DataIdRow(row)))
+                .await?;
         }
         listing.finish("No results. Try --help for more information.")
     }
@@ -103,7 +109,8 @@ impl QueryDimensionRecords {
         let mut listing = Listing::new(self.output.format, record_columns(element));
         let query = self.joined.on(&butler, butler.query_records(self.element.as_str())).await?;
         if let Some(query) = query {
-            list(context, &self.selection, query, &mut listing, |listing, row| listing.push(&RecordRow(row))).await?;
+            list(context, &self.selection, query, &mut listing, |listing, row| listing.push(&RecordRow(row)))
+                .await?;
         }
         listing.finish("No results. Try --help for more information.")
     }
