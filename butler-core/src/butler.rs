@@ -1,5 +1,6 @@
 //! The Butler: registry and datastore as one.
 
+mod batch;
 mod builder;
 mod cache;
 mod data_id;
@@ -31,6 +32,7 @@ use crate::registry::{BatchReport, Operation, OperationReport, Registry, Registr
 use crate::storage_class::StorageClasses;
 use crate::{Error, ErrorKind, Result};
 
+pub use batch::Batch;
 pub use builder::{ButlerBuilder, Creation};
 pub use defaults::Defaults;
 pub use get::DatasetHandle;
