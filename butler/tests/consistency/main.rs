@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod batch;
+mod crash;
 mod fixture;
 mod recover;
 mod remove;
