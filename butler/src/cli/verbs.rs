@@ -17,6 +17,7 @@ mod recover;
 mod register;
 mod remove;
 mod validity;
+mod verify;
 
 use butler::Result;
 use clap::Subcommand;
@@ -94,6 +95,8 @@ verbs! {
     RemoveCollections(remove::RemoveCollections),
     /// Finish or undo what dead processes left
     Recover(recover::Recover),
+    /// Compare registry, records and artifacts
+    Verify(verify::Verify),
     /// Print the configuration of a repository
     ConfigDump(config::ConfigDump),
     /// Print a script that completes this command in a shell
