@@ -19,7 +19,7 @@ use crate::registry::Shared;
 pub(crate) async fn explain(shared: &Arc<Shared>, query: Query) -> Result<Explanation> {
     let prepared = prepare(shared, &query).await?;
     let reasons = Inquiry { shared, query: &query, searches: &prepared.searches }.reasons().await?;
-    let relation = format!("{:#?}", prepared.shaped.relation);
+    let relation = prepared.shaped.relation.to_string();
     let plan = shared.backend.explain(prepared.shaped.relation).await?;
     Ok(Explanation { reasons, relation, plan })
 }
