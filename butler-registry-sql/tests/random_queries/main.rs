@@ -13,7 +13,9 @@ use butler_core::backend::Backend;
 use butler_core::query::{Query, QueryRows, RowValue};
 use butler_core::registry::Registry;
 use butler_core::{ErrorKind, Result};
-use butler_registry_sql::{Durability, PostgresBackend, PostgresConfig, SqlRegistry, SqliteBackend, SqliteConfig};
+use butler_registry_sql::{
+    Durability, PostgresBackend, PostgresConfig, SqlRegistry, SqliteBackend, SqliteConfig,
+};
 use butler_testkit::postgres::shared;
 use butler_testkit::reference::ReferenceBackend;
 use futures::StreamExt;
@@ -33,9 +35,7 @@ fn texts(rows: QueryRows) -> Vec<String> {
         QueryRows::Datasets(rows) => {
             rows.iter().map(|row| format!("{row} {:?}", row.data_id().records())).collect()
         }
-        QueryRows::DataIds(rows) => {
-            rows.iter().map(|row| format!("{row} {:?}", row.records())).collect()
-        }
+        QueryRows::DataIds(rows) => rows.iter().map(|row| format!("{row} {:?}", row.records())).collect(),
         QueryRows::Records(rows) => rows.iter().map(|row| format!("{row:?}")).collect(),
         QueryRows::General(rows) => rows
             .iter()
@@ -44,9 +44,10 @@ fn texts(rows: QueryRows) -> Vec<String> {
                 format!("{} {values:?}", row.data_id)
             })
             .collect(),
-        QueryRows::Associations(rows) => {
-            rows.iter().map(|row| format!("{} in {} {:?}", row.dataset, row.collection, row.timespan)).collect()
-        }
+        QueryRows::Associations(rows) => rows
+            .iter()
+            .map(|row| format!("{} in {} {:?}", row.dataset, row.collection, row.timespan))
+            .collect(),
     }
 }
 
@@ -138,7 +139,7 @@ fn consistent(answer: &Answer, query: &Query) {
 async fn random_queries_have_one_answer() {
     let Some(server) = shared() else { return };
     let (count, first) =
-        (from_environment("BUTLER_TEST_QUERIES", 240), from_environment("BUTLER_TEST_SEED", 0));
+        (from_environment("BUTLER_TEST_QUERIES", 120), from_environment("BUTLER_TEST_SEED", 0));
     let mut tally = Tally::default();
     for seed in first..first + count.div_ceil(QUERIES_EACH) {
         let url = format!("{}?schema={}", server.url("postgres"), server.fresh_name());

@@ -55,8 +55,7 @@ impl World {
         }
         let uploads = if self.rng.u8(..8) == 0 { vec![self.upload(dimensions).into()] } else { Vec::new() };
         let fields = self.fields(dimensions, &datasets);
-        let predicate =
-            if self.rng.u8(..8) == 0 { Predicate::always() } else { self.predicate(&fields, 3) };
+        let predicate = if self.rng.u8(..8) == 0 { Predicate::always() } else { self.predicate(&fields, 3) };
         let determined = match &result {
             ResultSpec::Datasets { dataset_type, .. } | ResultSpec::Associations { dataset_type } => datasets
                 .iter()
@@ -164,8 +163,7 @@ impl World {
         for search in datasets {
             let dataset_type = search.dataset_type.name();
             fields.extend(
-                DatasetField::ALL
-                    .map(|field| Field::Dataset { dataset_type: dataset_type.clone(), field }),
+                DatasetField::ALL.map(|field| Field::Dataset { dataset_type: dataset_type.clone(), field }),
             );
         }
         fields

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use arcstr::ArcStr;
 use butler_core::query::Field;
-use butler_core::registry::{
-    DatasetInsert, InsertMode, Operation, RecordConflict, RecordSet, RegistryBatch,
-};
+use butler_core::registry::{DatasetInsert, InsertMode, Operation, RecordConflict, RecordSet, RegistryBatch};
 use butler_core::sky::Region;
 use butler_core::{
     CollectionSearch, CollectionType, DataId, DatasetId, DatasetRef, DatasetType, DimensionElement,
@@ -117,9 +115,9 @@ impl World {
         for record in &made {
             for (field, value) in element.fields().iter().zip(record.values()) {
                 let known = match field.role {
-                    FieldRole::Required | FieldRole::Implied => {
-                        Field::Key(Self::universe().dimension(&field.name).expect("a key names its dimension"))
-                    }
+                    FieldRole::Required | FieldRole::Implied => Field::Key(
+                        Self::universe().dimension(&field.name).expect("a key names its dimension"),
+                    ),
                     _ => Field::Record { element, field: field.name.clone() },
                 };
                 self.values.entry(known).or_default().push(value.clone());
@@ -166,14 +164,20 @@ impl World {
         if known.contains_key(name) {
             return Some(());
         }
-        if dimension.union_of().is_some() {
-            let band = ["g", "r", "i"][self.rng.usize(..3)];
-            known.insert(name, band.into());
+        if let Some(target) = dimension.union_of() {
+            let records = self.records.get(&target).map_or(&[][..], |records| records);
+            let band = match records.get(self.rng.usize(..records.len().max(1))) {
+                Some(record) => record.get(name)?.clone(),
+                None => ["g", "r", "i"][self.rng.usize(..3)].into(),
+            };
+            known.insert(name, band);
             return Some(());
         }
         let fits = |record: &&DimensionRecord| {
             dimension.required().all(|required| {
-                known.get(required.name().as_str()).is_none_or(|value| record.get(required.name()) == Some(value))
+                known
+                    .get(required.name().as_str())
+                    .is_none_or(|value| record.get(required.name()) == Some(value))
             })
         };
         let candidates: Vec<&DimensionRecord> = self.records.get(&dimension)?.iter().filter(fits).collect();
@@ -258,9 +262,8 @@ impl World {
                         .required()
                         .try_for_each(|dimension| self.choose(dimension, &mut known));
                     let Some(()) = found else { continue };
-                    let pairs = known.iter().filter_map(|(name, value)| {
-                        Some((*name, value.to_dimension_value()?))
-                    });
+                    let pairs =
+                        known.iter().filter_map(|(name, value)| Some((*name, value.to_dimension_value()?)));
                     let pairs: Vec<(&str, DimensionValue)> = pairs
                         .filter(|(name, _)| dataset_type.group().required().any(|d| d.name() == *name))
                         .collect();
