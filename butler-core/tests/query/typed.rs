@@ -6,6 +6,9 @@ use butler_core::{DatasetType, DimensionGroup, DimensionUniverse, Instant, Times
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::laws::{CORPUS, Random, mutant};
+use super::peer;
+
 fn dimensions() -> DimensionGroup {
     DimensionUniverse::default().conform(["visit", "exposure", "detector"]).expect("known dimensions")
 }
@@ -205,4 +208,74 @@ fn people_can_read_it() {
     ] {
         assert_eq!(parsed(text).unwrap_or_else(|error| panic!("{text}: {error:#}")).to_string(), printed);
     }
+}
+
+/// Texts with a meaning, and some that nearly have one.
+const MEANT: &[&str] = &[
+    "instrument='Cam1' AND detector IN (1..3, 5, 7..9:2)",
+    "NOT (detector=1 OR detector=2) and exposure.can_see_sky",
+    "detector % 2 = 0 or -detector < 0 or detector * 1.5 + 2 >= exposure.exposure_time / 60",
+    "raft='A' and name_in_raft != NULL and full_name is not null",
+    "GLOB(raft, 'A*') AND glob(instrument, '\\\\*?[a]')",
+    "(T'2020-01-01', NULL) OVERLAPS exposure.timespan",
+    "exposure.timespan OVERLAPS T'2020-01-15' AND visit.timespan.begin < T'mjd/58939.0/utc'",
+    "(T'2020-01-02/tai', T'2020:003') overlaps bias.timespan",
+    "visit.region OVERLAPS CIRCLE(1, 2, 0.1) OR visit.region OVERLAPS BOX(1, -2, 3, 4.)",
+    "not visit.region OVERLAPS POLYGON(0, 0, 1, 0, 1, 1, 0, 1)",
+    "REGION('RANGE 1 2 3 4') OVERLAPS visit_detector_region.region or POINT(0, 0) overlaps htm7.region",
+    "bias.run = 'x' AND bias.dataset_id IN (UUID('e15ab039-bc8b-4135-87c5-90902a7c0b22'))",
+    "bias.ingest_date BETWEEN T'2020-01-01' AND T'2021-01-01' or bias.collection in ('a', 'b''c', NULL)",
+    "exposure.seq_num between 1 and 5 and not exposure.day_obs not in (20200101)",
+    "exposure.has_simulated = TRUE or exposure.has_simulated != false",
+    "visit.physical_filter = band or detector.id = exposure.id",
+];
+
+/// An expression is refused, or what it means can be printed and means that again.
+fn means_what_is_printed(text: &str) -> bool {
+    let Ok(predicate) = parsed(text) else { return false };
+    let printed = predicate.to_string();
+    // Numbers of regions are rounded; strings with a newline are not in the language.
+    if printed.contains("REGION(") || printed.contains('\n') {
+        return true;
+    }
+    let again =
+        parsed(&printed).unwrap_or_else(|error| panic!("{text:?} is printed as {printed:?}: {error:#}"));
+    assert_eq!(again, predicate, "{text:?} is printed as {printed:?}");
+    true
+}
+
+/// A text in which some words are those of others.
+fn reworded(random: &mut Random) -> String {
+    let mut words: Vec<&str> = MEANT[random.below(MEANT.len())].split_inclusive([' ', '(']).collect();
+    for _ in 0..random.below(3) {
+        let donor: Vec<&str> = MEANT[random.below(MEANT.len())].split_inclusive([' ', '(']).collect();
+        let place = random.below(words.len());
+        words[place] = donor[random.below(donor.len())];
+    }
+    words.concat()
+}
+
+/// `BUTLER_QUERY_CASES=5000000 cargo test --release -p butler-core --test query mutants` for a long run.
+#[test]
+fn mutants_mean_what_is_printed() {
+    let count =
+        std::env::var("BUTLER_QUERY_CASES").map_or(3000, |count| count.parse().expect("a number of cases"));
+    let meant: Vec<String> = MEANT.iter().map(|&text| text.to_owned()).collect();
+    assert!(meant.iter().all(|text| means_what_is_printed(text)), "all of them have a meaning");
+    let mut random = Random(count);
+    let mut with_meaning = 0;
+    for _ in 0..count {
+        let seed = reworded(&mut random);
+        let text = if random.below(2) == 0 { seed } else { mutant(&seed, &meant, &mut random) };
+        with_meaning += u64::from(means_what_is_printed(&text));
+    }
+    assert!(with_meaning * 20 > count, "{with_meaning} of {count} have a meaning");
+}
+
+#[test]
+fn corpus_and_questions_of_the_peer_mean_what_is_printed() {
+    let corpus = CORPUS.lines().map(|line| serde_json::from_str::<String>(line).expect("a string"));
+    let with_meaning =
+        peer::texts().into_iter().chain(corpus).filter(|text| means_what_is_printed(text)).count();
+    assert!(with_meaning > 0);
 }
