@@ -10,6 +10,8 @@ mod names;
 mod put;
 mod query;
 mod records;
+mod recover;
+mod remove;
 mod session;
 mod store;
 mod target;
@@ -35,6 +37,8 @@ pub use put::{IngestFile, IngestOptions};
 pub use query::{
     AssociationQuery, DataIdQuery, DatasetQuery, QueryBuilder, QueryRow, RecordQuery, RowBatches, RowQuery,
 };
+pub use recover::RecoveryReport;
+pub use remove::{PruneOptions, WorkObserver, WorkProgress};
 pub use target::{Draft, Lookup, LookupTarget, LooseDataId, PutTarget, TypeName};
 
 /// A repository of datasets: what applications put, get, find and query.

@@ -22,8 +22,9 @@ pub mod time;
 
 pub use butler::{
     AssociationQuery, Butler, ButlerBuilder, Creation, DataIdQuery, DatasetHandle, DatasetQuery, Defaults,
-    Draft, IngestFile, IngestOptions, Lookup, LookupTarget, LooseDataId, PutTarget, QueryBuilder, QueryRow,
-    RecordQuery, RowBatches, RowQuery, TypeName,
+    Draft, IngestFile, IngestOptions, Lookup, LookupTarget, LooseDataId, PruneOptions, PutTarget,
+    QueryBuilder, QueryRow, RecordQuery, RecoveryReport, RowBatches, RowQuery, TypeName, WorkObserver,
+    WorkProgress,
 };
 pub use collection::{
     ChainEdit, CollectionCatalog, CollectionInfo, CollectionSearch, CollectionSummary, CollectionType,

@@ -24,6 +24,7 @@ use butler_core::{
 };
 
 use crate::config::Verification;
+use crate::record::FileRecord;
 use crate::store::Store;
 use crate::template::Templates;
 
@@ -73,6 +74,12 @@ impl FileDatastore {
 
 impl Inner {
     fn refuse_read_only(&self) -> Result<()> {
+        if !self.store.is_writable() {
+            return Err(Error::new(
+                ErrorKind::ReadOnly,
+                format!("datastore '{}' can only be read", self.name),
+            ));
+        }
         if !self.read_only {
             return Ok(());
         }
@@ -97,11 +104,11 @@ impl Datastore for FileDatastore {
 
     fn capabilities(&self) -> DatastoreCapabilities {
         let mut capabilities = DatastoreCapabilities::default();
-        capabilities.writable = !self.inner.read_only;
+        capabilities.writable = !self.inner.read_only && self.inner.store.is_writable();
         capabilities.readable = true;
         capabilities.transfer_modes = self.inner.store.transfer_modes();
         capabilities.artifacts = true;
-        capabilities.no_clobber = true;
+        capabilities.no_clobber = self.inner.store.replaces_nothing();
         capabilities.uris = true;
         capabilities
     }
@@ -119,6 +126,11 @@ impl Datastore for FileDatastore {
             // What is wrong with a template is told when it is used.
             _ => Acceptance::Expanded,
         }
+    }
+
+    fn recorded_bytes(&self, dataset: &DatasetRef) -> Option<u64> {
+        let records = FileRecord::of(dataset, &self.inner.name).ok()?;
+        records.iter().map(|record| record.size).sum::<Option<u64>>().filter(|_| !records.is_empty())
     }
 
     async fn prepare_write(&self, requests: Vec<WriteRequest>) -> Result<Box<dyn WriteTransaction>> {

@@ -99,8 +99,11 @@ async fn backend(config: &RegistryConfig, create: bool, read_only: bool) -> Resu
             let config = config.clone().create(create).read_only(read_only);
             if let Some(directory) = config.path().and_then(std::path::Path::parent).filter(|_| create) {
                 std::fs::create_dir_all(directory).map_err(|error| {
-                    Error::new(ErrorKind::Permission, format!("{} cannot be created: {error}", directory.display()))
-                        .with_source(error)
+                    Error::new(
+                        ErrorKind::Permission,
+                        format!("{} cannot be created: {error}", directory.display()),
+                    )
+                    .with_source(error)
                 })?;
             }
             Arc::new(crate::SqliteBackend::open(&config)?)

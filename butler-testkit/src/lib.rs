@@ -81,6 +81,7 @@ pub mod mutants;
 pub mod postgres;
 pub mod random;
 pub mod reference;
+pub mod registry;
 mod require;
 mod walk;
 

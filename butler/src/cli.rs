@@ -53,11 +53,10 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     let context = Context::new(command.global)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Error::new(ErrorKind::Exhausted, "no threads can be started").with_source(error))?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(
+            |error| Error::new(ErrorKind::Exhausted, "no threads can be started").with_source(error),
+        )?;
     let result = runtime.block_on(async {
         let mut verb = Box::pin(command.verb.run(&context));
         tokio::select! {

@@ -4,6 +4,10 @@
 //! This crate is what applications depend on: the model and the [`Butler`] of
 //! `butler-core`, with the registries and datastores that its features select.
 
+#[cfg(all(doctest, feature = "registry-sqlite", feature = "datastore-fs"))]
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
 pub mod exchange;
 mod factories;
 mod source;
@@ -12,6 +16,8 @@ use std::sync::Arc;
 
 pub use arcstr::ArcStr;
 pub use butler_core::*;
+#[cfg(feature = "datastore-chained")]
+pub use butler_datastore_chained as datastore_chained;
 pub use factories::{factories, formatters};
 pub use source::FileSource;
 
@@ -21,11 +27,11 @@ pub use source::FileSource;
 /// colons between them), labels of repositories from the file
 /// `BUTLER_REPOSITORY_INDEX`, single values from variables such as `BUTLER__REGISTRY__URL`.
 pub fn builder() -> ButlerBuilder {
-    let mut builder = ButlerBuilder::new(Arc::new(factories()), Arc::new(FileSource))
-        .formatters(formatters())
-        .environment(std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }));
+    let mut builder =
+        ButlerBuilder::new(Arc::new(factories()), Arc::new(FileSource)).formatters(formatters()).environment(
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        );
     if let Ok(path) = std::env::var("BUTLER_CONFIG_PATH") {
         builder = builder.search_path(path.split(':').filter(|directory| !directory.is_empty()));
     }

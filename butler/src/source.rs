@@ -37,10 +37,11 @@ fn write_new(path: &str, text: &str) -> Result<()> {
         fs::create_dir_all(directory).map_err(|error| failure("created", path, error))?;
     }
     let draft = format!("{path}.{}.new", std::process::id());
-    let written = OpenOptions::new().write(true).create(true).truncate(true).open(&draft).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
+    let written =
+        OpenOptions::new().write(true).create(true).truncate(true).open(&draft).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        });
     let placed = written.and_then(|()| fs::hard_link(&draft, path));
     let removed = fs::remove_file(&draft);
     match placed {

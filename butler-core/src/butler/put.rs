@@ -69,12 +69,20 @@ struct Incoming {
     dataset: DatasetRef,
     /// Whether it may be registered, or stored, already.
     known: bool,
+    /// Whether its run may be new.
+    new_run: bool,
+}
+
+impl Incoming {
+    fn known(dataset: DatasetRef) -> Self {
+        Self { dataset, known: true, new_run: false }
+    }
 }
 
 impl Butler {
     /// Stores an object as a new dataset, or as one whose reference is known.
     ///
-    /// The run must be registered. Nothing is half-done: either the dataset is registered and stored, or neither.
+    /// The run must be registered, unless the draft says that it may be [new](Draft::new_run). Nothing is half-done: either the dataset is registered and stored, or neither.
     ///
     /// # Errors
     /// `ConflictingDefinition` if the run has a dataset of this type and data ID, or the
@@ -121,8 +129,7 @@ impl Butler {
     /// `ConflictingDefinition` if an id belongs to another dataset, or a data ID has another
     /// id in the run; `MissingCollection`, `MissingDatasetType`, `DataIdValue`.
     pub async fn import_datasets(&self, datasets: Vec<DatasetRef>) -> Result<()> {
-        let incoming: Vec<Incoming> =
-            datasets.into_iter().map(|dataset| Incoming { dataset, known: true }).collect();
+        let incoming: Vec<Incoming> = datasets.into_iter().map(Incoming::known).collect();
         self.apply(self.insertions(&incoming)?).await.map(|_| ())
     }
 
@@ -159,14 +166,10 @@ impl Butler {
             self.skip_stored(&mut files).await?;
         }
         let (files, incoming): (Vec<FileDataset>, Vec<Vec<Incoming>>) = files.into_iter().unzip();
-        let incoming: Vec<Incoming> = incoming.into_iter().flatten().collect();
+        let incoming: Vec<Incoming> =
+            incoming.into_iter().flatten().map(|incoming| Incoming { new_run: true, ..incoming }).collect();
         self.check_not_stored(&incoming).await?;
-        let mut batch = self.insertions(&incoming)?;
-        let runs: FxHashSet<&ArcStr> = incoming.iter().map(|incoming| incoming.dataset.run()).collect();
-        for name in runs {
-            let name = name.clone();
-            batch.push(Operation::RegisterCollection { name, ty: CollectionType::Run, doc: None });
-        }
+        let batch = self.insertions(&incoming)?;
         let requests = files
             .into_iter()
             .map(|file| WriteRequest::Ingest {
@@ -190,7 +193,7 @@ impl Butler {
         let mut incoming = Vec::with_capacity(targets.len());
         for target in targets {
             incoming.push(match target {
-                PutTarget::Known(dataset) => Incoming { dataset, known: true },
+                PutTarget::Known(dataset) => Incoming::known(dataset),
                 PutTarget::New(draft) => self.identified(draft, ids).await?,
             });
         }
@@ -239,7 +242,7 @@ impl Butler {
         let data_id = self.data_id(dataset_type.group(), draft.data_id).await?;
         let id = issuer.make(ids, &dataset_type, &run, &data_id);
         let dataset = NewDataset::new(dataset_type, data_id, run)?.with_id(id);
-        Ok(Incoming { dataset, known: ids != IdGenerationMode::Unique })
+        Ok(Incoming { dataset, known: ids != IdGenerationMode::Unique, new_run: draft.new_run })
     }
 
     fn needs_expansion(&self, dataset: &DatasetRef) -> bool {
@@ -287,7 +290,17 @@ impl Butler {
         let ingested_at = Instant::now()?;
         let mut places = FxHashMap::default();
         let mut inserts: Vec<DatasetInsert> = Vec::new();
-        for Incoming { dataset, known } in incoming {
+        let runs: FxHashSet<&ArcStr> = incoming
+            .iter()
+            .filter(|incoming| incoming.new_run)
+            .map(|incoming| incoming.dataset.run())
+            .collect();
+        let registrations = runs.into_iter().map(|name| Operation::RegisterCollection {
+            name: name.clone(),
+            ty: CollectionType::Run,
+            doc: None,
+        });
+        for Incoming { dataset, known, .. } in incoming {
             let key = (dataset.dataset_type().name(), dataset.run(), *known);
             let at = *places.entry(key).or_insert_with(|| {
                 inserts.push(DatasetInsert {
@@ -304,6 +317,6 @@ impl Butler {
             inserts[at].ids.push(dataset.id());
             inserts[at].data_ids.push(dataset.data_id().clone());
         }
-        Ok(inserts.into_iter().map(Operation::InsertDatasets).collect())
+        Ok(registrations.chain(inserts.into_iter().map(Operation::InsertDatasets)).collect())
     }
 }

@@ -57,7 +57,7 @@ impl Butler {
     /// After the reply to a commit was lost: looks who won the journal entries.
     ///
     /// Nothing is undone unless it is sure that the transaction was not committed, and never will be.
-    async fn settle_unknown(&self, entries: &[arcstr::ArcStr], error: Error) -> Result<()> {
+    pub(super) async fn settle_unknown(&self, entries: &[arcstr::ArcStr], error: Error) -> Result<()> {
         let Some(entry) = entries.first() else { return Err(error) };
         match self.inner.registry.claim(entry.clone(), Outcome::Aborted).await {
             Ok(Outcome::Committed) => Ok(()),

@@ -289,13 +289,15 @@ pub struct Draft {
     pub data_id: LooseDataId,
     /// The run, unless it is the default run.
     pub run: Option<ArcStr>,
+    /// Whether the run is registered with the dataset if it is new, rather than required to be there.
+    pub new_run: bool,
 }
 
 impl Draft {
     /// A dataset of a type and data ID.
     #[must_use]
     pub fn new(dataset_type: impl Into<TypeName>, data_id: impl Into<LooseDataId>) -> Self {
-        Self { dataset_type: dataset_type.into(), data_id: data_id.into(), run: None }
+        Self { dataset_type: dataset_type.into(), data_id: data_id.into(), run: None, new_run: false }
     }
 
     /// In a run.
@@ -303,6 +305,12 @@ impl Draft {
     pub fn run(mut self, run: impl Into<ArcStr>) -> Self {
         self.run = Some(run.into());
         self
+    }
+
+    /// In a run that is registered in the same transaction if it is new.
+    #[must_use]
+    pub fn new_run(self, run: impl Into<ArcStr>) -> Self {
+        Self { new_run: true, ..self.run(run) }
     }
 }
 

@@ -236,6 +236,11 @@ pub trait Datastore: Debug + Send + Sync + 'static {
             .is_some_and(|records| records.0.iter().any(|record| record.datastore == *self.name()))
     }
 
+    /// Number of bytes of a dataset's artifacts as its attached records say, if they do.
+    fn recorded_bytes(&self, _dataset: &DatasetRef) -> Option<u64> {
+        None
+    }
+
     /// Begins to store something: checks all that can be checked without moving bytes, then
     /// writes the journal entry.
     ///
@@ -291,6 +296,9 @@ pub trait Datastore: Debug + Send + Sync + 'static {
     async fn open(&self, dataset: &DatasetRef) -> Result<Vec<Artifact>>;
 
     /// Finishes or undoes what dead writers left.
+    ///
+    /// Behaviour: asks first for the outcomes of all entries there are, so that whoever keeps
+    /// the books can forget the others.
     ///
     /// # Errors
     /// `Connection` and the like; entries that could not be dealt with stay.

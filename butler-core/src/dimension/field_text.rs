@@ -1,7 +1,9 @@
 //! Values of fields as text and as structured data.
 
+use std::fmt;
+
 use super::element::FieldType;
-use super::record::{EncodedRegion, FieldValue};
+use super::record::{DimensionRecord, EncodedRegion, FieldValue};
 use crate::object::Structured;
 use crate::sky::Region;
 use crate::{Error, ErrorKind, Result};
@@ -64,6 +66,36 @@ impl FieldValue {
             }
             _ => return Err(unusable(ty, &value.to_string())),
         })
+    }
+}
+
+/// For people: strings in quotes, regions as `(region)`.
+impl fmt::Display for FieldValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Bool(value) => value.fmt(f),
+            Self::Int(value) => value.fmt(f),
+            Self::Float(value) => value.fmt(f),
+            Self::Text(text) => write!(f, "'{}'", text.escape_debug()),
+            Self::Hash(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            Self::Region(_) => f.write_str("(region)"),
+            Self::Timespan(timespan) => timespan.fmt(f),
+        }
+    }
+}
+
+/// For people: the fields that are not null.
+impl fmt::Display for DimensionRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        let fields = self.element().fields().iter().zip(self.values());
+        let given = fields.filter(|(_, value)| **value != FieldValue::Null);
+        for (number, (field, value)) in given.enumerate() {
+            let comma = if number == 0 { "" } else { ", " };
+            write!(f, "{comma}{}: {value}", field.name)?;
+        }
+        f.write_str("}")
     }
 }
 

@@ -4,6 +4,7 @@ use arcstr::ArcStr;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{TableSpec, Value};
+use crate::{Error, ErrorKind, Result};
 
 /// A table whose content only a datastore understands.
 ///
@@ -50,6 +51,19 @@ impl Outcome {
     }
 }
 
+impl std::str::FromStr for Outcome {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        [Self::Committed, Self::Aborted].into_iter().find(|outcome| outcome.name() == name).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Corrupt,
+                format!("'{}' is no outcome of a journal entry", name.escape_debug()),
+            )
+        })
+    }
+}
+
 /// Outcome of an entry of a datastore's journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalOutcome {
@@ -57,4 +71,10 @@ pub struct JournalOutcome {
     pub entry: ArcStr,
     /// Who won.
     pub outcome: Outcome,
+}
+
+impl JournalOutcome {
+    /// Table of all outcomes, with the columns `entry`, `outcome` and `at` (TAI nanoseconds): it
+    /// can be [fetched](super::Registry::fetch_opaque) like those of datastores.
+    pub const TABLE: &str = "journal_outcome";
 }

@@ -44,4 +44,7 @@ pub struct RemovalPlan {
     pub stored: u64,
     /// Number of quanta that read or wrote one of the datasets; they stay.
     pub quanta: u64,
+    /// Number of bytes of their artifacts, as records of datastores say; a registry does not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
 }

@@ -115,7 +115,7 @@ pub trait Registry: Debug + Send + Sync + 'static {
     /// `Connection` and the like.
     async fn provenance(&self, query: ProvenanceQuery) -> Result<ProvenanceGraph>;
 
-    /// Rows of tables of datastores, one batch for each fetch.
+    /// Rows of tables of datastores, or of [outcomes](JournalOutcome::TABLE), one batch for each fetch.
     ///
     /// # Errors
     /// `NotFound` for a table that is not registered.

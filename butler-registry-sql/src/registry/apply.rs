@@ -59,18 +59,21 @@ fn place(operation: &Operation) -> (u8, usize) {
 fn apply_one(session: &mut Session<'_>, operation: &Operation) -> Result<OperationReport> {
     match operation {
         Operation::SetAttribute { key, value } => {
-            let row = row([("key", key.clone().into()), ("value", value.clone().into())])?;
+            let row = row(&REPO_ATTRIBUTE, [("key", key.clone().into()), ("value", value.clone().into())])?;
             session.tx.insert(&REPO_ATTRIBUTE, &row, OnConflict::Replace)?;
             Ok(OperationReport { changed: 1, ..OperationReport::default() })
         }
         Operation::BeginSession { origin, host, user, began } => {
-            let row = row([
-                ("origin", (*origin).into()),
-                ("repository", session.repository()?.into()),
-                ("host", host.clone().into()),
-                ("username", user.clone().into()),
-                ("began", began.nanoseconds().into()),
-            ])?;
+            let row = row(
+                &ORIGIN,
+                [
+                    ("origin", (*origin).into()),
+                    ("repository", session.repository()?.into()),
+                    ("host", host.clone().into()),
+                    ("username", user.clone().into()),
+                    ("began", began.nanoseconds().into()),
+                ],
+            )?;
             let inserted = session.tx.insert(&ORIGIN, &row, OnConflict::Ignore)?;
             Ok(OperationReport { inserted, ..OperationReport::default() })
         }

@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use arcstr::ArcStr;
 use butler_core::backend::{ColumnBatch, Relation, RowBatch, TableRef, TableSpec};
-use butler_core::registry::OpaqueFetch;
+use butler_core::registry::{JournalOutcome, OpaqueFetch};
 use butler_core::{Error, ErrorKind, Result};
 
 use super::Shared;
 use super::rows::{batch, equal, is, text};
 use crate::schema::{JOURNAL_OUTCOME, OPAQUE_TABLE};
-
-/// Table of which datastores may ask, though nobody registered it.
-const OUTCOMES: &str = "journal_outcome";
 
 /// The specification of a table, as it was registered.
 pub(crate) fn read_spec(json: &str) -> Result<TableRef> {
@@ -38,7 +35,7 @@ pub(crate) async fn fetch(shared: &Shared, fetches: Vec<OpaqueFetch>) -> Result<
 }
 
 async fn table(shared: &Shared, name: &ArcStr) -> Result<TableRef> {
-    if name == OUTCOMES {
+    if name == JournalOutcome::TABLE {
         return Ok(JOURNAL_OUTCOME.clone());
     }
     if let Some(table) = shared.handles.opaque_table(name) {

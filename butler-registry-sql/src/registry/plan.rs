@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arcstr::ArcStr;
 use butler_core::backend::{Aggregate, AggregateColumn, ColumnBatch, Relation, Scalar, TableRef, Value};
 use butler_core::registry::{CollectionQuery, Removal, RemovalPlan};
-use butler_core::{CollectionCatalog, CollectionType, Error, ErrorKind, Result};
+use butler_core::{CollectionCatalog, CollectionType, DatasetId, Error, ErrorKind, Result};
 use rustc_hash::FxHashSet;
 
 use super::Shared;
@@ -20,19 +20,20 @@ use crate::schema::{
 pub(crate) async fn plan(shared: &Shared, removal: Removal) -> Result<RemovalPlan> {
     match removal {
         Removal::Datasets(ids) => {
-            let doomed = among_ids(DATASET.scan(), &ORIGIN, &ID, ids);
-            datasets(shared, doomed, RemovalPlan::default()).await
+            let mut doomed = Doomed::default();
+            doomed.add(shared, among_ids(DATASET.scan(), &ORIGIN, &ID, ids)).await?;
+            Ok(doomed.plan())
         }
         Removal::Collections { names, .. } => plan_collections(shared, &names).await,
         Removal::DatasetTypes(names) => {
             let found = dataset_types(shared, Some(&names)).await?;
             let known = found.iter().map(|ty| ty.definition.name());
             check_names(&names, known, ErrorKind::MissingDatasetType, "dataset type")?;
-            let mut plan = RemovalPlan { dataset_types: names, ..RemovalPlan::default() };
+            let mut doomed = Doomed::default();
             for ty in &found {
-                plan = datasets(shared, ty.data.scan().filter(is(TYPE_ID, ty.id)), plan).await?;
+                doomed.add(shared, ty.data.scan().filter(is(TYPE_ID, ty.id))).await?;
             }
-            Ok(plan)
+            Ok(RemovalPlan { dataset_types: names, ..doomed.plan() })
         }
     }
 }
@@ -53,7 +54,17 @@ fn check_names<'a>(
 async fn plan_collections(shared: &Shared, names: &[ArcStr]) -> Result<RemovalPlan> {
     let catalog: CollectionCatalog =
         collections(shared, CollectionQuery::default()).await?.into_iter().collect();
-    let mut plan = RemovalPlan::default();
+    let handles = shared.collection_handles(names).await?;
+    let of_type = |ty| -> Vec<Value> {
+        handles.values().filter(|handle| handle.ty == ty).map(|handle| handle.id.into()).collect()
+    };
+    let runs = of_type(CollectionType::Run);
+    let mut doomed = Doomed::default();
+    for ty in summarised_types(shared, &runs).await? {
+        let rows = Scalar::all([is(TYPE_ID, ty.id), Scalar::column(RUN_ID).is_in(runs.clone())]);
+        doomed.add(shared, ty.data.scan().filter(rows)).await?;
+    }
+    let mut plan = doomed.plan();
     for name in names {
         let info = catalog.get(name)?;
         plan.collections.insert(info.name.clone(), info.ty);
@@ -63,13 +74,11 @@ async fn plan_collections(shared: &Shared, names: &[ArcStr]) -> Result<RemovalPl
             plan.parents.insert(info.name.clone(), parents);
         }
     }
-    let handles = shared.collection_handles(names).await?;
-    let of_type = |ty| -> Vec<Value> {
-        handles.values().filter(|handle| handle.ty == ty).map(|handle| handle.id.into()).collect()
-    };
+    // All members of a collection that goes are gone: those of datasets that go are among them.
+    let (mut tags, mut ranges) = (BTreeMap::new(), BTreeMap::new());
     let tagged =
         DATASET_TAG.scan().filter(Scalar::column(COLLECTION_ID).is_in(of_type(CollectionType::Tagged)));
-    count_by_collection(shared, tagged, &mut plan.tags).await?;
+    count_by_collection(shared, tagged, &mut tags).await?;
     let calibrations = of_type(CollectionType::Calibration);
     if !calibrations.is_empty() {
         for ty in dataset_types(shared, None).await? {
@@ -78,23 +87,20 @@ async fn plan_collections(shared: &Shared, names: &[ArcStr]) -> Result<RemovalPl
                     is(TYPE_ID, ty.id),
                     Scalar::column(COLLECTION_ID).is_in(calibrations.clone()),
                 ]));
-                count_by_collection(shared, rows, &mut plan.calibrations).await?;
+                count_by_collection(shared, rows, &mut ranges).await?;
             }
         }
     }
-    let runs = of_type(CollectionType::Run);
-    if runs.is_empty() {
-        return Ok(plan);
-    }
-    for ty in summarised_types(shared, &runs).await? {
-        let rows = Scalar::all([is(TYPE_ID, ty.id), Scalar::column(RUN_ID).is_in(runs.clone())]);
-        plan = datasets(shared, ty.data.scan().filter(rows), plan).await?;
-    }
+    plan.tags.extend(tags);
+    plan.calibrations.extend(ranges);
     Ok(plan)
 }
 
 /// Dataset types that may have datasets in some collections.
 async fn summarised_types(shared: &Shared, collections: &[Value]) -> Result<Vec<SharedTypeHandle>> {
+    if collections.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows = COLLECTION_SUMMARY.scan().filter(Scalar::column(COLLECTION_ID).is_in(collections.to_vec()));
     let mut ids = FxHashSet::default();
     for batch in shared.collect(rows.select([TYPE_ID]).distinct()).await? {
@@ -105,38 +111,52 @@ async fn summarised_types(shared: &Shared, collections: &[Value]) -> Result<Vec<
     Ok(dataset_types(shared, None).await?.into_iter().filter(|ty| ids.contains(&ty.id)).collect())
 }
 
-/// Adds some datasets and what refers to them; they are given as rows of any table that has type and id.
-async fn datasets(shared: &Shared, doomed: Relation, mut plan: RemovalPlan) -> Result<RemovalPlan> {
-    let mut types: Vec<SharedTypeHandle> = Vec::new();
-    let counted = doomed.clone().aggregate([TYPE_ID], vec![count()]);
-    let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
-    for batch in shared.collect(counted).await? {
-        for row in 0..batch.len() {
-            counts.insert(int(&batch.columns()[0], row)?, number(&batch, row)?);
-        }
+/// Datasets that would go, and what refers to them.
+#[derive(Default)]
+struct Doomed {
+    plan: RemovalPlan,
+    /// A quantum may have read or written datasets of several types.
+    quanta: FxHashSet<DatasetId>,
+}
+
+impl Doomed {
+    fn plan(self) -> RemovalPlan {
+        RemovalPlan { quanta: self.quanta.len() as u64, ..self.plan }
     }
-    for ty in dataset_types(shared, None).await? {
-        if let Some(count) = counts.get(&ty.id) {
+
+    /// Adds datasets, given as rows of any table that has type and id; none is added twice.
+    async fn add(&mut self, shared: &Shared, doomed: Relation) -> Result<()> {
+        let plan = &mut self.plan;
+        let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
+        for batch in shared.collect(doomed.clone().aggregate([TYPE_ID], vec![count()])).await? {
+            for row in 0..batch.len() {
+                counts.insert(int(&batch.columns()[0], row)?, number(&batch, row)?);
+            }
+        }
+        let keys = doomed.rename([("doomed_origin", ORIGIN), ("doomed_id", ID)]);
+        let on = || equal([(ORIGIN, "doomed_origin"), (ID, "doomed_id")]);
+        for ty in dataset_types(shared, None).await? {
+            let Some(count) = counts.get(&ty.id) else { continue };
             *plan.datasets.entry(ty.definition.name().clone()).or_default() += *count;
-            types.push(ty);
+            if let Some(calib) = &ty.calib {
+                let rows = calib.scan().filter(is(TYPE_ID, ty.id)).semi(keys.clone(), on());
+                count_by_collection(shared, rows, &mut plan.calibrations).await?;
+            }
         }
-    }
-    let keys = doomed.rename([("doomed_origin", ORIGIN), ("doomed_id", ID)]);
-    let on = || equal([(ORIGIN, "doomed_origin"), (ID, "doomed_id")]);
-    count_by_collection(shared, DATASET_TAG.scan().semi(keys.clone(), on()), &mut plan.tags).await?;
-    for ty in &types {
-        if let Some(calib) = &ty.calib {
-            let rows = calib.scan().filter(is(TYPE_ID, ty.id)).semi(keys.clone(), on());
-            count_by_collection(shared, rows, &mut plan.calibrations).await?;
+        count_by_collection(shared, DATASET_TAG.scan().semi(keys.clone(), on()), &mut plan.tags).await?;
+        let stored = DATASET_LOCATION.scan().semi(keys.clone(), on()).select([ORIGIN, ID]).distinct();
+        plan.stored += total(shared, stored).await?;
+        let quanta =
+            |table: &TableRef| table.scan().semi(keys.clone(), on()).select(["quantum_origin", "quantum_id"]);
+        let quanta = Relation::union_all(vec![quanta(&QUANTUM_INPUT), quanta(&QUANTUM_OUTPUT)]).distinct();
+        for batch in shared.collect(quanta).await? {
+            for row in 0..batch.len() {
+                let (origin, id) = (int(&batch.columns()[0], row)?, int(&batch.columns()[1], row)?);
+                self.quanta.insert(DatasetId::from_trusted(origin, id));
+            }
         }
+        Ok(())
     }
-    let stored = DATASET_LOCATION.scan().semi(keys.clone(), on()).select([ORIGIN, ID]).distinct();
-    plan.stored += total(shared, stored).await?;
-    let quanta =
-        |table: &TableRef| table.scan().semi(keys.clone(), on()).select(["quantum_origin", "quantum_id"]);
-    let quanta = Relation::union_all(vec![quanta(&QUANTUM_INPUT), quanta(&QUANTUM_OUTPUT)]).distinct();
-    plan.quanta += total(shared, quanta).await?;
-    Ok(plan)
 }
 
 fn count() -> AggregateColumn {

@@ -182,7 +182,8 @@ fn join_all(
         let mut wanted = Wanted::of(needs.datasets.get(search.name()));
         wanted.rank = find_first == Some(search.name());
         wanted.collection |= associations;
-        wanted.validity |= associations;
+        // Ranges tell whether several of them match, or one in several rows.
+        wanted.validity |= associations || wanted.rank && search.is_calibration();
         search.join(plan, wanted);
     }
     let (on_top, others): (Vec<_>, Vec<_>) = conjuncts

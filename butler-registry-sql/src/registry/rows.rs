@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 
 use arcstr::ArcStr;
-use butler_core::backend::{Column, ColumnBatch, ColumnType, Relation, RowBatch, Scalar, Transaction, Value};
+use butler_core::backend::{
+    Column, ColumnBatch, ColumnType, Relation, RowBatch, Scalar, TableRef, Transaction, Value,
+};
 use butler_core::{DatasetId, DimensionElement, DimensionValue, Error, ErrorKind, Result};
 use rustc_hash::FxHashMap;
 
@@ -78,13 +80,14 @@ pub(crate) fn batch<'a>(columns: impl IntoIterator<Item = (&'a ArcStr, ColumnTyp
     RowBatch::new(columns.into_iter().map(|(name, ty)| (name.clone(), ty)))
 }
 
-/// One row of named values; the types are those of the values, of a null one text.
-pub(crate) fn row(values: impl IntoIterator<Item = (&'static str, Value)>) -> Result<RowBatch> {
+/// One row of values of some of a table's columns.
+pub(crate) fn row(
+    table: &TableRef,
+    values: impl IntoIterator<Item = (&'static str, Value)>,
+) -> Result<RowBatch> {
     let (names, values): (Vec<_>, Vec<Value>) = values.into_iter().unzip();
-    let columns = names
-        .into_iter()
-        .zip(&values)
-        .map(|(name, value)| (ArcStr::from(name), value.ty().unwrap_or(ColumnType::Text)));
+    let columns =
+        names.into_iter().filter_map(|name| table.get(name).map(|column| (ArcStr::from(name), column.ty)));
     let mut batch = RowBatch::new(columns);
     batch.push_row(&values)?;
     Ok(batch)

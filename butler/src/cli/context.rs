@@ -97,6 +97,11 @@ impl Context {
         self.interrupted.clone()
     }
 
+    /// Whether nothing but errors is to be said.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.global.quiet
+    }
+
     /// Whether progress is shown.
     pub(crate) fn shows_progress(&self) -> bool {
         !self.global.no_progress && !self.global.quiet
@@ -126,7 +131,9 @@ fn start_logging(options: &GlobalOptions) -> Result<()> {
     })?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_ansi(
+            std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr()),
+        )
         .with_writer(BoxMakeWriter::new(std::io::stderr));
     // A second start in one process keeps the first.
     let _ = match options.log_format {

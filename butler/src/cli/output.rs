@@ -191,6 +191,27 @@ pub(crate) fn one(format: Format, json: &Structured, line: &str) -> Result<()> {
     })
 }
 
+/// Writes a report as JSON.
+pub(crate) fn json(report: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(report).map_err(|error| {
+        Error::new(ErrorKind::Unexpected, "a report cannot be written as JSON").with_source(error)
+    })?;
+    line(&text)
+}
+
+/// Asks somebody at the terminal; nothing if nobody is there.
+pub(crate) fn ask(question: &str) -> Result<Option<bool>> {
+    if !io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(|error| {
+        Error::new(ErrorKind::Interrupted, "the answer cannot be read").with_source(error)
+    })?;
+    Ok(Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")))
+}
+
 /// Writes a line for people.
 pub(crate) fn line(text: &str) -> Result<()> {
     written(writeln!(io::stdout().lock(), "{text}"))
@@ -253,10 +274,20 @@ fn written(result: io::Result<()>) -> Result<()> {
     }
 }
 
+/// Parts of an error's context that say where in the input it is.
+const PLACES: [&str; 4] = ["place", "record", "field", "key"];
+
 /// Tells an error: one line of cause, and a hint.
 pub(crate) fn report(error: &Error) {
     let operation = error.operation().map_or_else(String::new, |operation| format!("{operation}: "));
-    eprintln!("error: {operation}{}", error.message());
+    let place: Vec<String> = error
+        .context()
+        .iter()
+        .filter(|(name, _)| PLACES.contains(name))
+        .map(|(name, value)| if *name == "place" { value.clone() } else { format!("{name} {value}") })
+        .collect();
+    let place = if place.is_empty() { String::new() } else { format!(" ({})", place.join(", ")) };
+    eprintln!("error: {operation}{}{place}", error.message());
     if io::stderr().is_terminal()
         && let Some((_, picture)) = error.context().iter().find(|(name, _)| *name == "expression")
     {

@@ -1,8 +1,8 @@
 //! Rows of the query verbs, as the machine-readable contract has them.
 
 use butler::{
-    ArcStr, CollectionInfo, CollectionType, DataId, DatasetRef, DatasetType, DimensionElement, DimensionGroup,
-    DimensionRecord, FieldType, FieldValue, Structured,
+    ArcStr, CollectionInfo, CollectionType, DataId, DatasetRef, DatasetType, DimensionElement,
+    DimensionGroup, DimensionRecord, FieldType, FieldValue, Structured,
 };
 use serde_json::{Map, json};
 
@@ -82,9 +82,9 @@ pub(crate) fn data_id_json(data_id: &DataId) -> Structured {
 
 fn data_id_cells(data_id: &DataId, group: DimensionGroup) -> impl Iterator<Item = String> + '_ {
     group.keys().map(|dimension| {
-        data_id.get_dimension(dimension).map_or_else(String::new, |value| {
-            value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-        })
+        data_id
+            .get_dimension(dimension)
+            .map_or_else(String::new, |value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
     })
 }
 

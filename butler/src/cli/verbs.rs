@@ -13,7 +13,9 @@ mod import;
 mod object;
 mod query;
 mod records;
+mod recover;
 mod register;
+mod remove;
 mod validity;
 
 use butler::Result;
@@ -84,6 +86,14 @@ verbs! {
     CertifyCalibrations(validity::Certify),
     /// Make datasets invalid for a timespan
     DecertifyCalibrations(validity::Decertify),
+    /// Remove datasets, or their artifacts alone
+    PruneDatasets(remove::PruneDatasets),
+    /// Remove runs with all their datasets
+    RemoveRuns(remove::RemoveRuns),
+    /// Remove collections that are no runs
+    RemoveCollections(remove::RemoveCollections),
+    /// Finish or undo what dead processes left
+    Recover(recover::Recover),
     /// Print the configuration of a repository
     ConfigDump(config::ConfigDump),
     /// Print a script that completes this command in a shell

@@ -27,11 +27,14 @@ pub(super) fn register(session: &mut Session<'_>, table: &OpaqueTable) -> Result
     let spec = serde_json::to_string(&table.spec).map_err(|error| {
         Error::new(ErrorKind::Unexpected, "a table's specification cannot be written").with_source(error)
     })?;
-    let row = row([
-        ("name", table.spec.name.clone().into()),
-        ("version", i64::from(table.version).into()),
-        ("spec", spec.into()),
-    ])?;
+    let row = row(
+        &OPAQUE_TABLE,
+        [
+            ("name", table.spec.name.clone().into()),
+            ("version", i64::from(table.version).into()),
+            ("spec", spec.into()),
+        ],
+    )?;
     let synced = session.tx.sync(&OPAQUE_TABLE, &row)?;
     let version = OPAQUE_TABLE.position("version").and_then(|i| synced.row.get(i)).and_then(Value::as_int);
     if version != Some(table.version.into()) {
@@ -64,7 +67,7 @@ fn opaque_table(session: &mut Session<'_>, name: &ArcStr) -> Result<TableRef> {
 }
 
 fn datastore_id(session: &mut Session<'_>, name: &ArcStr) -> Result<i64> {
-    let synced = session.tx.sync(&DATASTORE, &row([("name", name.clone().into())])?)?;
+    let synced = session.tx.sync(&DATASTORE, &row(&DATASTORE, [("name", name.clone().into())])?)?;
     DATASTORE
         .position("datastore_id")
         .and_then(|index| synced.row.get(index))
@@ -120,11 +123,14 @@ pub(super) fn remove(
 
 /// Claims a journal entry: an error if somebody else has won it.
 pub(super) fn claim(session: &mut Session<'_>, claim: &JournalOutcome) -> Result<OperationReport> {
-    let row = row([
-        ("entry", claim.entry.clone().into()),
-        ("outcome", claim.outcome.name().into()),
-        ("at", Instant::now()?.nanoseconds().into()),
-    ])?;
+    let row = row(
+        &JOURNAL_OUTCOME,
+        [
+            ("entry", claim.entry.clone().into()),
+            ("outcome", claim.outcome.name().into()),
+            ("at", Instant::now()?.nanoseconds().into()),
+        ],
+    )?;
     let synced = session.tx.sync(&JOURNAL_OUTCOME, &row)?;
     let outcome = JOURNAL_OUTCOME.position("outcome").and_then(|i| synced.row.get(i)).and_then(Value::as_str);
     if outcome != Some(claim.outcome.name()) {

@@ -25,11 +25,14 @@ pub(super) fn register(
     let known = match session.find_collection(name)? {
         Some(handle) => (handle, false),
         None => {
-            let row = row([
-                ("name", name.clone().into()),
-                ("type", ty.code().into()),
-                ("doc", doc.cloned().unwrap_or_default().into()),
-            ])?;
+            let row = row(
+                &COLLECTION,
+                [
+                    ("name", name.clone().into()),
+                    ("type", ty.code().into()),
+                    ("doc", doc.cloned().unwrap_or_default().into()),
+                ],
+            )?;
             let synced = session.tx.sync(&COLLECTION, &row)?;
             let column = |name: &str| {
                 COLLECTION.position(name).and_then(|i| synced.row.get(i)).and_then(Value::as_int)
@@ -57,7 +60,7 @@ pub(super) fn register(
 /// Documents a collection.
 pub(super) fn document(session: &mut Session<'_>, name: &ArcStr, doc: &ArcStr) -> Result<OperationReport> {
     let handle = session.collection(name)?;
-    let row = row([("collection_id", handle.id.into()), ("doc", doc.clone().into())])?;
+    let row = row(&COLLECTION, [("collection_id", handle.id.into()), ("doc", doc.clone().into())])?;
     let changed = session.tx.update(&COLLECTION, &row)?;
     Ok(OperationReport { changed, ..OperationReport::default() })
 }

@@ -1,6 +1,6 @@
 //! Quanta.
 
-use butler_core::backend::{OnConflict, TableRef, Value};
+use butler_core::backend::{OnConflict, Strength, TableRef, Value};
 use butler_core::registry::{OperationReport, Quantum, QuantumUpdate};
 use butler_core::{CollectionType, DatasetId, Error, ErrorKind, Instant, Result};
 
@@ -14,6 +14,7 @@ pub(super) fn insert(session: &mut Session<'_>, quanta: &[Quantum]) -> Result<Op
     for quantum in quanta {
         let run =
             session.collection_of_type(&quantum.run, CollectionType::Run, "put outputs of a quantum into")?;
+        session.lock_collection(run.id, Strength::KeyShare)?;
         let data_id = serde_json::to_string(&quantum.data_id).map_err(|error| {
             Error::new(ErrorKind::Unexpected, "a data ID cannot be written").with_source(error)
         })?;
@@ -30,7 +31,16 @@ pub(super) fn insert(session: &mut Session<'_>, quanta: &[Quantum]) -> Result<Op
             quantum.status.name().into(),
         ])?;
     }
-    let inserted = session.tx.insert(&QUANTUM, &rows, OnConflict::Fail)?;
+    let inserted = session.tx.insert(&QUANTUM, &rows, OnConflict::Fail).map_err(|error| {
+        if error.kind() != ErrorKind::ConflictingDefinition {
+            return error;
+        }
+        let ids: Vec<String> = quanta.iter().take(3).map(|quantum| quantum.id.to_string()).collect();
+        let message = format!("a quantum is in the registry already, among {}", ids.join(", "));
+        Error::new(ErrorKind::ConflictingDefinition, message)
+            .with_hint("update it instead")
+            .with_source(error)
+    })?;
     for quantum in quanta {
         edges(session, &QUANTUM_INPUT, quantum.id, &quantum.predicted_inputs, Some(false))?;
         edges(session, &QUANTUM_INPUT, quantum.id, &quantum.actual_inputs, Some(true))?;
@@ -75,7 +85,7 @@ pub(super) fn update(session: &mut Session<'_>, updates: &[QuantumUpdate]) -> Re
         ];
         let key = [("origin", update.id.origin().into()), ("id", update.id.id().into())];
         let values = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        let found = session.tx.update(&QUANTUM, &row(key.into_iter().chain(values))?)?;
+        let found = session.tx.update(&QUANTUM, &row(&QUANTUM, key.into_iter().chain(values))?)?;
         if found == 0 {
             return Err(Error::new(
                 ErrorKind::NotFound,

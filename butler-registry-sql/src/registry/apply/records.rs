@@ -111,7 +111,7 @@ fn explain_conflict(
     let message =
         match records.iter().find_map(|record| Some((record, existing.get(&record.required_values())?))) {
             Some((new, old)) => {
-                format!("a record of '{element}' is there already: {old:?}; the new one is {new:?}")
+                format!("a record of '{element}' is there already: {old}; the new one is {new}")
             }
             None => match repeated {
                 Some(record) => format!("a record of '{element}' is given twice: {}", record.data_id()),

@@ -61,16 +61,19 @@ fn insert(session: &mut Session<'_>, definition: &DatasetType) -> Result<(Shared
     if definition.is_calibration() {
         session.tx.create(&calib_table(&calib, definition.group(), definition.kind()))?;
     }
-    let row = row([
-        ("name", definition.name().clone().into()),
-        ("kind", definition.kind().name().into()),
-        ("dimensions", definition.group().required_names().join(",").into()),
-        ("storage_class", definition.storage_class().clone().into()),
-        ("is_calibration", definition.is_calibration().into()),
-        ("genre", Value::from(definition.genre().cloned())),
-        ("data_table", data.into()),
-        ("calib_table", Value::from(definition.is_calibration().then_some(calib))),
-    ])?;
+    let row = row(
+        &DATASET_TYPE,
+        [
+            ("name", definition.name().clone().into()),
+            ("kind", definition.kind().name().into()),
+            ("dimensions", definition.group().required_names().join(",").into()),
+            ("storage_class", definition.storage_class().clone().into()),
+            ("is_calibration", definition.is_calibration().into()),
+            ("genre", Value::from(definition.genre().cloned())),
+            ("data_table", data.into()),
+            ("calib_table", Value::from(definition.is_calibration().then_some(calib))),
+        ],
+    )?;
     let synced = session.tx.sync(&DATASET_TYPE, &row)?;
     // Read it back: somebody else may have registered it first, otherwise.
     let universe = session.universe();

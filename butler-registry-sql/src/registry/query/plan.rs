@@ -278,12 +278,20 @@ impl Needs {
                 wanted.insert(implied);
             }
         }
-        let mut joined: Vec<DimensionElement> = Vec::new();
+        // Datasets have records of all their values; what the caller brings may have none.
+        let brought: FxHashSet<DimensionElement> = uploads
+            .iter()
+            .flat_map(|group| group.required())
+            .filter(|dimension| !searches.iter().any(|search| search.group().contains(*dimension)))
+            .collect();
+        let mut joined: Vec<DimensionElement> =
+            brought.iter().copied().filter(|dimension| dimension.union_of().is_some()).collect();
         loop {
             let next = dimensions.elements().find(|element| {
                 !joined.contains(element)
                     && element.has_table()
                     && (self.fields.contains_key(element)
+                        || brought.contains(element)
                         || element.always_join()
                         || element.implied().any(|implied| wanted.contains(&implied)))
             });

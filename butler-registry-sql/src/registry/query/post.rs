@@ -35,7 +35,8 @@ pub(super) struct PostState {
 /// The best row of each group so far.
 #[derive(Debug, Default)]
 struct Groups {
-    kept: Vec<Kept>,
+    /// In order; none where a better one came later.
+    kept: Vec<Option<Kept>>,
     index: FxHashMap<Vec<GroupValue>, usize>,
 }
 
@@ -92,7 +93,19 @@ impl PostState {
     pub(super) fn finish(&mut self, template: Option<&ColumnBatch>) -> Result<Option<ColumnBatch>> {
         let (Some(groups), Some(template)) = (self.groups.take(), template) else { return Ok(None) };
         let mut out = with_matches(empty_like(template));
-        for Kept { mut row, matches, .. } in groups.kept {
+        let identity: Vec<usize> = self
+            .post
+            .identity
+            .iter()
+            .filter_map(|name| template.names().iter().position(|n| n == name))
+            .collect();
+        let mut last: Option<Vec<Value>> = None;
+        for Kept { mut row, matches, .. } in groups.kept.into_iter().flatten() {
+            let own: Vec<Value> = identity.iter().map(|&at| row[at].clone()).collect();
+            if last.as_ref() == Some(&own) {
+                continue;
+            }
+            last = Some(own);
             if self.skipped < self.post.offset {
                 self.skipped += 1;
             } else if self.post.limit.is_none_or(|limit| self.taken < limit) {
@@ -105,21 +118,15 @@ impl PostState {
     }
 
     fn keep(&mut self, rows: &ColumnBatch, row: usize, out: &mut ColumnBatch) -> Result<()> {
+        let distinct = self.post.distinct.iter();
+        let identity = distinct.map(|name| Ok(rows.column(name)?.value(row))).collect::<Result<Vec<_>>>()?;
+        if self.last.as_ref() == Some(&identity) {
+            return Ok(());
+        }
+        self.last = Some(identity);
         if let Some(groups) = &mut self.groups {
             let by = self.post.first_by.as_deref().unwrap_or_default();
             return groups.add(rows, row, by);
-        }
-        if !self.post.distinct.is_empty() {
-            let identity = self
-                .post
-                .distinct
-                .iter()
-                .map(|name| Ok(rows.column(name)?.value(row)))
-                .collect::<Result<Vec<_>>>()?;
-            if self.last.as_ref() == Some(&identity) {
-                return Ok(());
-            }
-            self.last = Some(identity);
         }
         if self.skipped < self.post.offset {
             self.skipped += 1;
@@ -243,15 +250,21 @@ impl Groups {
             })
             .collect::<Result<Vec<_>>>()?;
         let rank = rows.column("rank")?.int(row).unwrap_or(i64::MAX);
-        let new = || Kept { row: rows.row(row), rank, matches: 1 };
-        match self.index.get(&group) {
-            None => {
-                self.index.insert(group, self.kept.len());
-                self.kept.push(new());
+        let new = Some(Kept { row: rows.row(row), rank, matches: 1 });
+        let Some(at) = self.index.get_mut(&group) else {
+            self.index.insert(group, self.kept.len());
+            self.kept.push(new);
+            return Ok(());
+        };
+        match &mut self.kept[*at] {
+            Some(kept) if kept.rank == rank => kept.matches += 1,
+            Some(kept) if kept.rank < rank => {}
+            kept => {
+                // The better row has its own place in the order.
+                *kept = None;
+                *at = self.kept.len();
+                self.kept.push(new);
             }
-            Some(&at) if self.kept[at].rank == rank => self.kept[at].matches += 1,
-            Some(&at) if rank < self.kept[at].rank => self.kept[at] = new(),
-            Some(_) => {}
         }
         Ok(())
     }

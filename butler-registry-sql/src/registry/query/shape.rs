@@ -47,6 +47,8 @@ pub(super) struct Post {
     pub(super) distinct: Vec<ArcStr>,
     /// Columns in which the rows of a group agree of which the one of least rank is kept.
     pub(super) first_by: Option<Vec<ArcStr>>,
+    /// Columns in which rows that are one agree once the first of each group is chosen.
+    pub(super) identity: Vec<ArcStr>,
     pub(super) offset: u64,
     pub(super) limit: Option<u64>,
 }
@@ -77,6 +79,15 @@ struct Shaper<'a> {
     identity: Vec<ArcStr>,
     /// Columns that depend on the dataset, not on the data ID alone.
     dataset_columns: Vec<ArcStr>,
+    /// Columns that matter for the choice of the first dataset, and are no part of the result.
+    hidden: Vec<ArcStr>,
+}
+
+/// How the first dataset is chosen.
+struct First {
+    /// Columns in which the rows agree of which one is chosen.
+    partition: Vec<ArcStr>,
+    calibration: bool,
 }
 
 /// Shapes the join of a query.
@@ -90,6 +101,7 @@ pub(super) fn shape(query: &Query, plan: Plan, searches: &[SearchPlan]) -> Resul
         order: Vec::new(),
         identity: Vec::new(),
         dataset_columns: ["origin", "id", "run_id"].map(ArcStr::from).to_vec(),
+        hidden: Vec::new(),
     };
     shaper.project_result()?;
     shaper.project_order()?;
@@ -140,12 +152,35 @@ impl Shaper<'_> {
             }
             ResultSpec::DataIds { .. } | ResultSpec::Records { .. } => Ok(()),
         }?;
-        if let Some(search) = self.find_first() {
-            let name = search.name().clone();
-            let rank = self.plan.datasets.get(&name).and_then(|columns| columns.rank.clone());
-            self.add(RANK, Scalar::Column(rank.ok_or_else(|| unbound("rank"))?));
+        self.project_choice()
+    }
+
+    /// Adds what the choice of the first dataset needs.
+    fn project_choice(&mut self) -> Result<()> {
+        let Some(search) = self.find_first() else { return Ok(()) };
+        let (name, dimensions) = (search.name().clone(), search.group().required());
+        let columns = self.plan.datasets.get(&name).cloned().ok_or_else(|| unbound(&name))?;
+        for dimension in dimensions.filter(|dimension| !self.group().contains(*dimension)).collect::<Vec<_>>()
+        {
+            let value = self.plan.key(dimension)?;
+            let column = self.add(format!("k_{dimension}"), value);
+            self.hidden.push(column);
         }
+        if let Some(validity) = columns.validity {
+            let begin = self.add("v_begin", Scalar::Column(validity.begin));
+            let end = self.add("v_end", Scalar::Column(validity.end));
+            self.dataset_columns.extend([begin.clone(), end.clone()]);
+            self.hidden.extend([begin, end]);
+        }
+        self.add(RANK, Scalar::Column(columns.rank.ok_or_else(|| unbound("rank"))?));
         Ok(())
+    }
+
+    fn first(&self) -> Option<First> {
+        let search = self.find_first()?;
+        let group = self.group().union(search.group());
+        let partition = group.required().map(|d| ArcStr::from(format!("k_{d}"))).collect();
+        Some(First { partition, calibration: search.is_calibration() })
     }
 
     fn project_dataset(&mut self, dataset_type: &ArcStr, associations: bool) -> Result<()> {
@@ -253,9 +288,9 @@ impl Shaper<'_> {
     }
 
     /// A total order: what is asked for, then what tells rows apart.
-    fn total_order(&self) -> Vec<SortKey> {
+    fn total_order(&self, apart: &[ArcStr]) -> Vec<SortKey> {
         let mut order = self.order.clone();
-        for column in &self.identity {
+        for column in apart {
             if !order.iter().any(|key| key.column == *column) {
                 order.push(SortKey::ascending(column.clone()));
             }
@@ -265,12 +300,12 @@ impl Shaper<'_> {
 
     fn finish_in_database(mut self) -> Result<Shaped> {
         let repeats = self.repeats();
-        let first = self.find_first().map(|search| (search.group(), search.is_calibration()));
+        let first = self.first();
         let names: Vec<ArcStr> = self.columns.iter().map(|column| column.name.clone()).collect();
         let mut relation = self.projected(Vec::new());
-        match first {
-            Some((_, true)) => {
-                // Rows that agree in data ID and collection are counted: more than one is in doubt.
+        match &first {
+            Some(First { calibration: true, .. }) => {
+                // Ranges that agree in data ID and collection are counted: more than one is in doubt.
                 let of_dataset = |name: &ArcStr| self.dataset_columns.contains(name);
                 let by: Vec<ArcStr> = names.iter().filter(|name| !of_dataset(name)).cloned().collect();
                 let mut aggregates: Vec<AggregateColumn> = names
@@ -282,17 +317,21 @@ impl Shaper<'_> {
                     })
                     .collect();
                 aggregates.push(AggregateColumn { name: MATCHES, function: Aggregate::Count });
-                relation = relation.aggregate(by, aggregates);
+                relation = relation.distinct().aggregate(by, aggregates);
                 self.output.checks_matches = true;
             }
             _ if repeats => relation = relation.distinct(),
             _ => {}
         }
-        if let Some((group, _)) = first {
-            let partition: Vec<ArcStr> = group.required().map(|d| ArcStr::from(format!("k_{d}"))).collect();
+        if let Some(First { partition, calibration }) = first {
             let mut order = vec![SortKey::ascending(RANK)];
             order.extend(self.identity.iter().cloned().map(SortKey::ascending));
             relation = relation.first_by(partition, order);
+            if !self.hidden.is_empty() {
+                let shown = |name: &ArcStr| *name != RANK && !self.hidden.contains(name);
+                let matches = calibration.then_some(MATCHES);
+                relation = relation.select(names.into_iter().filter(shown).chain(matches)).distinct();
+            }
         }
         if let ResultSpec::Records { element } = &self.query.result
             && element.has_table()
@@ -301,9 +340,9 @@ impl Shaper<'_> {
         }
         let sliced = self.query.limit.is_some() || self.query.offset > 0;
         if sliced {
-            relation = relation.slice(self.total_order(), self.query.offset, self.query.limit);
+            relation = relation.slice(self.total_order(&self.identity), self.query.offset, self.query.limit);
         } else if !self.order.is_empty() {
-            relation = relation.sort(self.total_order());
+            relation = relation.sort(self.total_order(&self.identity));
         }
         Ok(Shaped { relation, output: self.output, post: None })
     }
@@ -328,15 +367,20 @@ impl Shaper<'_> {
                 extra.push((name.clone(), Scalar::Column(name)));
             }
         }
-        let first = self.find_first().map(|search| (search.group(), search.is_calibration()));
-        self.output.checks_matches = first.is_some_and(|(_, calibration)| calibration);
+        let first = self.first();
+        self.output.checks_matches = first.as_ref().is_some_and(|first| first.calibration);
         // Rows of one identity come together, so that the first is easily kept.
-        let order = self.total_order();
-        let distinct = if self.output.checks_matches { Vec::new() } else { self.identity.clone() };
+        let distinct = [&self.identity[..], &self.hidden].concat();
+        let order = self.total_order(&distinct);
         let relation = self.projected(extra).sort(order);
-        let first_by =
-            first.map(|(group, _)| group.required().map(|d| ArcStr::from(format!("k_{d}"))).collect());
-        let post = Post { exact, distinct, first_by, offset: self.query.offset, limit: self.query.limit };
+        let post = Post {
+            exact,
+            distinct,
+            first_by: first.map(|first| first.partition),
+            identity: std::mem::take(&mut self.identity),
+            offset: self.query.offset,
+            limit: self.query.limit,
+        };
         Ok(Shaped { relation, output: self.output, post: Some(post) })
     }
 }

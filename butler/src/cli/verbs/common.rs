@@ -1,6 +1,8 @@
 //! Options that several verbs have, and what they mean.
 
-use butler::{ArcStr, Butler, Error, ErrorKind, Instant, NamePatterns, QueryBuilder, QueryRow, Result, Timespan};
+use butler::{
+    ArcStr, Butler, Error, ErrorKind, Instant, NamePatterns, QueryBuilder, QueryRow, Result, Timespan,
+};
 use clap::Args;
 use futures::TryStreamExt;
 
@@ -119,7 +121,11 @@ impl<R: QueryRow> Limited<R> {
     }
 
     /// Asks, and hands on batches of rows as they arrive.
-    pub(super) async fn each(self, context: &Context, mut see: impl AsyncFnMut(Vec<R>) -> Result<()>) -> Result<()> {
+    pub(super) async fn each(
+        self,
+        context: &Context,
+        mut see: impl AsyncFnMut(Vec<R>) -> Result<()>,
+    ) -> Result<()> {
         let mut batches = self.query.stream().await?;
         let mut left = usize::try_from(self.most).unwrap_or(usize::MAX);
         while let Some(mut rows) = batches.try_next().await? {
@@ -219,4 +225,50 @@ pub(super) struct Repository {
     /// Directory, `butler.toml`, URL or label of a repository
     #[arg(value_name = "REPO")]
     pub(super) repo: String,
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ReportFormat {
+    /// For people
+    #[default]
+    #[value(alias = "table")]
+    Text,
+    /// One JSON object
+    Json,
+}
+
+/// Whether somebody is asked before something is destroyed.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct Confirmation {
+    /// Ask before anything is changed (the default)
+    #[arg(long, overrides_with = "no_confirm")]
+    confirm: bool,
+    /// Do not ask
+    #[arg(long)]
+    no_confirm: bool,
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Confirmed {
+    pub(super) is_yes: bool,
+    /// Whether somebody was asked, who saw what is going to happen.
+    pub(super) by_somebody: bool,
+}
+
+impl Confirmation {
+    /// Asks somebody at a terminal; without one nothing is destroyed.
+    pub(super) fn get(self, context: &Context) -> Result<Confirmed> {
+        if self.no_confirm || context.is_quiet() {
+            return Ok(Confirmed { is_yes: true, by_somebody: false });
+        }
+        match output::ask("Continue?")? {
+            Some(is_yes) => Ok(Confirmed { is_yes, by_somebody: true }),
+            None => {
+                Err(Error::new(ErrorKind::Argument, "there is no terminal at which to ask whether to go on")
+                    .with_hint("use --no-confirm to go on without being asked"))
+            }
+        }
+    }
 }

@@ -30,7 +30,8 @@ impl Create {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         let configs =
             self.config.iter().map(|file| Ok((file.clone(), read(file)?))).collect::<Result<_>>()?;
-        let universe = self.universe.map(|file| read(&file).and_then(|text| DimensionUniverse::from_toml(&text)));
+        let universe =
+            self.universe.map(|file| read(&file).and_then(|text| DimensionUniverse::from_toml(&text)));
         let creation = Creation {
             registry: self.registry,
             datastore: self.datastore,

@@ -98,7 +98,8 @@ impl Sheet<'_> {
         }
         let mut rest = datasets.as_slice();
         while let Some(first) = rest.first() {
-            let of_type = rest.partition_point(|dataset| dataset.dataset_type().name() == first.dataset_type().name());
+            let of_type =
+                rest.partition_point(|dataset| dataset.dataset_type().name() == first.dataset_type().name());
             let (these, others) = rest.split_at(of_type);
             self.listing.table(dataset_columns(std::slice::from_ref(first.dataset_type()), self.uris))?;
             self.all = first.dataset_type().group();

@@ -69,13 +69,21 @@ impl Tour<'_> {
 
     /// Biases of two epochs, each certified for its time.
     async fn calibrate(&self) -> Result<()> {
-        self.say("Files become datasets by a table of paths and data IDs. Two epochs of biases, in two runs:")?;
+        self.say(
+            "Files become datasets by a table of paths and data IDs. Two epochs of biases, in two runs:",
+        )?;
         for (epoch, [begin, end]) in [("a", ["2026-01-01", "2026-01-16"]), ("b", ["2026-01-16", ""])] {
             let run = format!("DemoCam/calib/{epoch}");
             let table = self.tabulate(&format!("bias-{epoch}"), &Survey.biases(epoch))?;
             self.butler(&["ingest-files", &self.repo, "bias", &run, &table, "--transfer", "copy"]).await?;
             let mut words = vec![
-                "certify-calibrations", &self.repo, &run, "DemoCam/calib", "bias", "--begin-date", begin,
+                "certify-calibrations",
+                &self.repo,
+                &run,
+                "DemoCam/calib",
+                "bias",
+                "--begin-date",
+                begin,
             ];
             if !end.is_empty() {
                 words.extend(["--end-date", end]);
@@ -106,16 +114,26 @@ impl Tour<'_> {
         words.extend(["--run", "u/you/first", "--file", &file]);
         self.butler(&words).await?;
         let table = self.tabulate("stars", &Survey.results("first"))?;
-        self.butler(&["ingest-files", &self.repo, "stars", "u/you/first", &table, "--transfer", "copy"]).await?;
+        self.butler(&["ingest-files", &self.repo, "stars", "u/you/first", &table, "--transfer", "copy"])
+            .await?;
         let table = self.tabulate("stars-again", &Survey.results("second"))?;
-        self.butler(&["ingest-files", &self.repo, "stars", "u/you/second", &table, "--transfer", "copy"]).await?;
+        self.butler(&["ingest-files", &self.repo, "stars", "u/you/second", &table, "--transfer", "copy"])
+            .await?;
         let words =
             ["collection-chain", &self.repo, "u/you/best", "u/you/second", "u/you/first", "DemoCam/defaults"];
         self.butler(&words).await?;
         let condition = "instrument='DemoCam' AND band='r'";
         let words = [
-            "associate", &self.repo, "u/you/red", "--dataset-type", "stars", "--collections", "u/you/best",
-            "--find-first", "--where", condition,
+            "associate",
+            &self.repo,
+            "u/you/red",
+            "--dataset-type",
+            "stars",
+            "--collections",
+            "u/you/best",
+            "--find-first",
+            "--where",
+            condition,
         ];
         self.butler(&words).await
     }
@@ -124,22 +142,45 @@ impl Tour<'_> {
     async fn ask(&self) -> Result<()> {
         self.say("Question 1: which raw exposures of the second night were taken in r?")?;
         let condition = "instrument='DemoCam' AND day_obs=20260116 AND band='r'";
-        self.butler(&["query-datasets", &self.repo, "raw", "--collections", "DemoCam/raw", "--where", condition])
-            .await?;
+        self.butler(&[
+            "query-datasets",
+            &self.repo,
+            "raw",
+            "--collections",
+            "DemoCam/raw",
+            "--where",
+            condition,
+        ])
+        .await?;
         self.say("Question 2: which visits and detectors see the middle patch of the sky map?")?;
         let condition = "instrument='DemoCam' AND skymap='demo_v1' AND tract=0 AND patch=4";
         self.butler(&["query-data-ids", &self.repo, "visit", "detector", "--where", condition]).await?;
         self.say("Question 3: which bias belongs to an exposure of the second night? Its time decides.")?;
         self.butler(&[
-            "find-dataset", &self.repo, "bias", "instrument=DemoCam", "detector=2", "--collections",
-            "DemoCam/defaults", "--timespan", "2026-01-17T03:00:00/2026-01-17T03:00:30",
+            "find-dataset",
+            &self.repo,
+            "bias",
+            "instrument=DemoCam",
+            "detector=2",
+            "--collections",
+            "DemoCam/defaults",
+            "--timespan",
+            "2026-01-17T03:00:00/2026-01-17T03:00:30",
         ])
         .await?;
         self.say("Question 4: of results made twice, which are the latest?")?;
         let condition = "instrument='DemoCam' AND detector=0";
         self.butler(&[
-            "query-datasets", &self.repo, "stars", "--collections", "u/you/best", "--find-first", "--where",
-            condition, "--order-by", "visit",
+            "query-datasets",
+            &self.repo,
+            "stars",
+            "--collections",
+            "u/you/best",
+            "--find-first",
+            "--where",
+            condition,
+            "--order-by",
+            "visit",
         ])
         .await?;
         self.say("And the content of one of them:")?;

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use butler::datastore::TransferMode;
 use butler::{
-    ArcStr, Draft, Error, ErrorKind, IdGenerationMode, IngestFile, IngestOptions, LooseDataId, PutTarget, Result,
+    ArcStr, Draft, Error, ErrorKind, IdGenerationMode, IngestFile, IngestOptions, LooseDataId, PutTarget,
+    Result,
 };
 use clap::Args;
 use rustc_hash::FxHashMap;
@@ -114,7 +115,8 @@ fn read_table(file: &str) -> Result<Vec<Row>> {
     // ECSV says in its comments what is between the columns; by default, spaces are.
     let mut delimiter = b',';
     if text.starts_with("# %ECSV") {
-        let comma = text.lines().take_while(|line| line.starts_with('#')).any(|line| line.contains("delimiter: ','"));
+        let comma =
+            text.lines().take_while(|line| line.starts_with('#')).any(|line| line.contains("delimiter: ','"));
         delimiter = if comma { b',' } else { b' ' };
     }
     let mut reader =

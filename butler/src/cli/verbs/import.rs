@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use butler::exchange::{ExportFile, ImportOptions, ImportReport, Progress, Stage, import};
 use butler::datastore::TransferMode;
+use butler::exchange::{ExportFile, ImportOptions, ImportReport, Progress, Stage, import};
 use butler::{ArcStr, Result};
 use clap::Args;
 

@@ -5,17 +5,17 @@ use std::path::Path;
 
 use butler::datastore::ArtifactBody;
 use butler::{
-    Butler, CollectionType, DatasetId, DatasetRef, Draft, Error, ErrorKind, IngestFile, IngestOptions, Lookup,
-    LooseDataId, Object, Result, StorageClass, Structured,
+    Butler, DatasetId, DatasetRef, Draft, Error, ErrorKind, IngestFile, IngestOptions, Lookup, LooseDataId,
+    Object, Result, StorageClass, Structured,
 };
 use clap::Args;
 use futures::TryStreamExt;
 
 use super::common::{Output, Repository, read_timespan, search_path};
 use crate::cli::context::Context;
+use crate::cli::output::Row;
 use crate::cli::output::{self, Format};
 use crate::cli::values::DatasetRow;
-use crate::cli::output::Row;
 
 /// Arguments of `put`.
 #[derive(Args, Debug)]
@@ -51,13 +51,10 @@ impl Put {
         }
         let loose = LooseDataId::from_texts(butler.universe(), &self.data_id)?;
         let class = butler.storage_classes().get(dataset_type.storage_class())?.clone();
-        let draft = Draft::new(dataset_type, loose).run(self.run.as_str());
+        let draft = Draft::new(dataset_type, loose).new_run(self.run.as_str());
         let bytes = read_input(&self.file)?;
         let dataset = match decode(&class, &self.file, &bytes)? {
-            Some(object) => {
-                butler.register_collection(self.run.as_str(), CollectionType::Run, None).await?;
-                butler.put(object, draft).await?
-            }
+            Some(object) => butler.put(object, draft).await?,
             None => ingest(&butler, &self.file, &bytes, draft).await?,
         };
         show(self.output.format, &dataset, "put")?;
@@ -163,7 +160,10 @@ impl Target {
     async fn lookup(&self, butler: &Butler, id: Option<&str>) -> Result<Lookup> {
         if let Some(id) = id {
             if self.dataset_type.is_some() {
-                return Err(Error::new(ErrorKind::Argument, "give either --id or a dataset type and a data ID"));
+                return Err(Error::new(
+                    ErrorKind::Argument,
+                    "give either --id or a dataset type and a data ID",
+                ));
             }
             return Ok(Lookup::from(id.parse::<DatasetId>()?));
         }
@@ -288,7 +288,8 @@ impl Get {
             ArtifactBody::Bytes(bytes) => write(&bytes),
             ArtifactBody::File(path) => {
                 let mut source = std::fs::File::open(&path).map_err(|error| {
-                    Error::new(ErrorKind::NotFound, format!("{} cannot be read", path.display())).with_source(error)
+                    Error::new(ErrorKind::NotFound, format!("{} cannot be read", path.display()))
+                        .with_source(error)
                 })?;
                 let mut part = vec![0; 1 << 16];
                 loop {
@@ -296,8 +297,11 @@ impl Get {
                         Ok(0) => return Ok(()),
                         Ok(len) => write(&part[..len])?,
                         Err(error) => {
-                            return Err(Error::new(ErrorKind::Connection, format!("{} cannot be read", path.display()))
-                                .with_source(error));
+                            return Err(Error::new(
+                                ErrorKind::Connection,
+                                format!("{} cannot be read", path.display()),
+                            )
+                            .with_source(error));
                         }
                     }
                 }

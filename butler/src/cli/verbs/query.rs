@@ -25,7 +25,11 @@ impl Joined {
     }
 
     /// Joins the types of which there may be datasets; nothing if there are none of any.
-    async fn on<R: QueryRow>(&self, butler: &Butler, query: QueryBuilder<R>) -> Result<Option<QueryBuilder<R>>> {
+    async fn on<R: QueryRow>(
+        &self,
+        butler: &Butler,
+        query: QueryBuilder<R>,
+    ) -> Result<Option<QueryBuilder<R>>> {
         let types = self.types();
         if types.is_empty() {
             return Ok(Some(query));
@@ -71,7 +75,8 @@ impl QueryDataIds {
         }
         let listing = Listing::new(self.output.format(), dimension_columns(group));
         if group.is_empty() {
-            return listing.finish("Result has one logical row but no columns because no dimensions were requested.");
+            return listing
+                .finish("Result has one logical row but no columns because no dimensions were requested.");
         }
         let query = self.joined.on(&butler, butler.query_data_ids(group.names())).await?;
         let answer = Answer { context, selection: &self.selection, output: self.output, listing };

@@ -52,10 +52,7 @@ impl InsertDimensionRecords {
         for difference in &report.differences {
             output::line(&format!(
                 "{} {}: {} was {}",
-                element,
-                difference.data_id,
-                difference.field,
-                serde_json::json!(difference.before)
+                element, difference.data_id, difference.field, difference.before
             ))?;
         }
         output::line(&format!(
@@ -75,7 +72,9 @@ fn read_records(element: DimensionElement, file: &str) -> Result<Vec<DimensionRe
     let extension = std::path::Path::new(file).extension().and_then(|extension| extension.to_str());
     let rows: Vec<Structured> = match extension {
         Some("csv") => return read_csv(element, file, &text),
-        Some("json") => serde_json::from_str(&text).map_err(|error| malformed("JSON array", error.to_string()))?,
+        Some("json") => {
+            serde_json::from_str(&text).map_err(|error| malformed("JSON array", error.to_string()))?
+        }
         Some("ndjson" | "jsonl") => text
             .lines()
             .enumerate()
@@ -101,7 +100,10 @@ fn read_records(element: DimensionElement, file: &str) -> Result<Vec<DimensionRe
 
 fn record(element: DimensionElement, row: &Structured) -> Result<DimensionRecord> {
     let Structured::Object(members) = row else {
-        return Err(Error::new(ErrorKind::Argument, format!("a record of {element} is an object, not {row}")));
+        return Err(Error::new(
+            ErrorKind::Argument,
+            format!("a record of {element} is an object, not {row}"),
+        ));
     };
     let fields = members.iter().map(|(name, value)| {
         let value = match element.field(name) {
@@ -130,7 +132,8 @@ fn read_csv(element: DimensionElement, file: &str, text: &str) -> Result<Vec<Dim
             let value = match element.field(name) {
                 Some(_) if text.is_empty() => FieldValue::Null,
                 Some(field) => FieldValue::from_text(field.ty, text).map_err(|error| {
-                    error.with_context("place", format!("{file}, line {line}, column {} ({name})", column + 1))
+                    error
+                        .with_context("place", format!("{file}, line {line}, column {} ({name})", column + 1))
                 })?,
                 None => FieldValue::Null,
             };

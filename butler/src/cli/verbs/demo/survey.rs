@@ -84,7 +84,8 @@ impl Survey {
     pub(super) fn records(self) -> Vec<(&'static str, Value)> {
         let instrument = "DemoCam";
         let nights = NIGHTS.map(|id| json!({"instrument": instrument, "id": id}));
-        let of_exposures = |record: fn(&Exposure) -> Value| exposures().map(|e| record(&e)).collect::<Value>();
+        let of_exposures =
+            |record: fn(&Exposure) -> Value| exposures().map(|e| record(&e)).collect::<Value>();
         let detectors = (0..DETECTORS).map(|id| {
             json!({"instrument": instrument, "id": id, "full_name": format!("R0_S{id}"), "raft": "R0",
                    "name_in_raft": format!("S{id}"), "purpose": "SCIENCE"})
@@ -96,28 +97,52 @@ impl Survey {
             })
         });
         vec![
-            ("instrument", json!([{"name": instrument, "class_name": "demo.DemoCam", "detector_max": DETECTORS,
-                "visit_max": 9_999_999_999_i64, "exposure_max": 9_999_999_999_i64, "visit_system": 0}])),
-            ("physical_filter", json!([
+            (
+                "instrument",
+                json!([{"name": instrument, "class_name": "demo.DemoCam", "detector_max": DETECTORS,
+                "visit_max": 9_999_999_999_i64, "exposure_max": 9_999_999_999_i64, "visit_system": 0}]),
+            ),
+            (
+                "physical_filter",
+                json!([
                 {"instrument": instrument, "name": "DemoCam-G", "band": "g"},
-                {"instrument": instrument, "name": "DemoCam-R", "band": "r"}])),
+                {"instrument": instrument, "name": "DemoCam-R", "band": "r"}]),
+            ),
             ("detector", detectors.collect()),
             ("day_obs", Value::from(nights.to_vec())),
             ("group", of_exposures(|e| json!({"instrument": "DemoCam", "name": e.id.to_string()}))),
-            ("exposure", of_exposures(|e| json!({"instrument": "DemoCam", "id": e.id, "day_obs": e.night,
+            (
+                "exposure",
+                of_exposures(|e| {
+                    json!({"instrument": "DemoCam", "id": e.id, "day_obs": e.night,
                 "group": e.id.to_string(), "physical_filter": e.filter, "obs_id": format!("DC{}", e.id),
                 "seq_num": e.seq, "exposure_time": 30.0, "observation_type": "science",
-                "tracking_ra": e.centre.0, "tracking_dec": e.centre.1, "timespan": e.timespan()}))),
+                "tracking_ra": e.centre.0, "tracking_dec": e.centre.1, "timespan": e.timespan()})
+                }),
+            ),
             ("visit_system", json!([{"instrument": instrument, "id": 0, "name": "one-to-one"}])),
-            ("visit", of_exposures(|e| json!({"instrument": "DemoCam", "id": e.id, "day_obs": e.night,
+            (
+                "visit",
+                of_exposures(|e| {
+                    json!({"instrument": "DemoCam", "id": e.id, "day_obs": e.night,
                 "physical_filter": e.filter, "name": format!("DC{}", e.id), "seq_num": e.seq,
-                "exposure_time": 30.0, "region": square(e.centre, 2.0 * SIZE), "timespan": e.timespan()}))),
-            ("visit_definition", of_exposures(|e| json!({"instrument": "DemoCam", "exposure": e.id, "visit": e.id}))),
-            ("visit_system_membership",
-                of_exposures(|e| json!({"instrument": "DemoCam", "visit_system": 0, "visit": e.id}))),
+                "exposure_time": 30.0, "region": square(e.centre, 2.0 * SIZE), "timespan": e.timespan()})
+                }),
+            ),
+            (
+                "visit_definition",
+                of_exposures(|e| json!({"instrument": "DemoCam", "exposure": e.id, "visit": e.id})),
+            ),
+            (
+                "visit_system_membership",
+                of_exposures(|e| json!({"instrument": "DemoCam", "visit_system": 0, "visit": e.id})),
+            ),
             ("visit_detector_region", regions.collect()),
-            ("skymap", json!([{"name": "demo_v1", "hash": "d3e0", "tract_max": 1,
-                "patch_nx_max": 3, "patch_ny_max": 3}])),
+            (
+                "skymap",
+                json!([{"name": "demo_v1", "hash": "d3e0", "tract_max": 1,
+                "patch_nx_max": 3, "patch_ny_max": 3}]),
+            ),
             ("tract", json!([{"skymap": "demo_v1", "id": 0, "region": square(FIELD, 1.5)}])),
             ("patch", self.patches()),
         ]

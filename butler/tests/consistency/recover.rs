@@ -1,0 +1,136 @@
+//! Recovery.
+
+use std::time::Duration;
+
+use butler::datastore::RecoverOptions;
+use butler::registry::{OpaqueFetch, Outcome};
+use butler::{ErrorKind, RecoveryReport};
+use serde_json::Value;
+
+use crate::fixture::{RUN, Repository, at_once, put, stdout, value, write_half};
+
+async fn outcomes(repository: &Repository) -> usize {
+    let fetch = OpaqueFetch { table: "journal_outcome".into(), columns: Vec::new(), keys: None };
+    repository.butler.registry().fetch_opaque(vec![fetch]).await.unwrap()[0].len()
+}
+
+#[tokio::test]
+async fn a_sound_repository_is_left_as_it_is() {
+    let repository = Repository::new().await;
+    repository.put(1).await;
+    let before = repository.artifacts();
+    for _ in 0..2 {
+        let report = repository.butler.recover(&at_once()).await.unwrap();
+        assert_eq!(report.entries, []);
+        assert_eq!(repository.artifacts(), before);
+    }
+    assert_eq!(outcomes(&repository).await, 0);
+}
+
+#[tokio::test]
+async fn what_a_dead_writer_left_is_undone() {
+    let repository = Repository::new().await;
+    repository.put(1).await;
+    let sound = repository.artifacts();
+    drop(write_half(&repository.butler, 2).await);
+    assert_eq!(repository.entries().len(), 1);
+    assert!(repository.artifacts().len() > sound.len());
+
+    // Whoever is alive is left alone.
+    let hour = RecoverOptions::default();
+    assert_eq!(repository.butler.recover(&hour).await.unwrap(), RecoveryReport::default());
+    // A dry run changes nothing.
+    let looked = repository.butler.recover(&RecoverOptions { dry_run: true, ..at_once() }).await.unwrap();
+    assert_eq!(looked.entries[0].deleted.len(), 1);
+    assert!(looked.dry_run);
+    assert_eq!(repository.entries().len(), 1);
+    assert!(repository.artifacts().len() > sound.len());
+
+    let report = repository.other().await.recover(&at_once()).await.unwrap();
+    assert_eq!(report.entries.len(), 1);
+    assert_eq!(report.entries[0].outcome, Outcome::Aborted);
+    assert_eq!(report.entries[0].deleted, looked.entries[0].deleted);
+    assert!(report.entries[0].kept, "in case the writer was only slow");
+    assert_eq!(repository.artifacts(), sound);
+    // The next one looks again, and the one after it finds nothing.
+    assert!(!repository.butler.recover(&at_once()).await.unwrap().entries[0].kept);
+    assert_eq!(repository.entries(), Vec::<String>::new());
+    assert_eq!(repository.butler.recover(&at_once()).await.unwrap().entries, []);
+    assert_eq!(repository.artifacts(), sound);
+    put(&repository.butler, "run", 1, 1).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_writer_that_was_only_asleep_learns_that_it_was_undone() {
+    use butler::registry::{JournalOutcome, Operation};
+
+    let repository = Repository::new().await;
+    let transaction = write_half(&repository.butler, 2).await;
+    for _ in 0..3 {
+        repository.butler.recover(&at_once()).await.unwrap();
+    }
+    assert_eq!(repository.entries(), Vec::<String>::new());
+    // However long it slept, its transaction fails.
+    let claim = JournalOutcome { entry: transaction.entries()[0].clone(), outcome: Outcome::Committed };
+    let error = repository.butler.apply_one(Operation::ClaimOutcome(claim)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Aborted);
+    transaction.roll_back().await.unwrap();
+    assert_eq!(repository.artifacts(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn several_recoveries_at_once_do_each_thing_once() {
+    let repository = Repository::new().await;
+    for detector in 0..20 {
+        drop(write_half(&repository.butler, detector).await);
+    }
+    let butlers = [repository.other().await, repository.other().await, repository.other().await];
+    let options = at_once();
+    let reports = futures::future::join_all(butlers.iter().map(|butler| butler.recover(&options))).await;
+    for report in reports {
+        report.unwrap();
+    }
+    assert_eq!(repository.artifacts(), Vec::<String>::new());
+    repository.butler.recover(&at_once()).await.unwrap();
+    assert_eq!(repository.entries(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_butler_that_was_dropped_leaves_outcomes_that_are_swept_away() {
+    let repository = Repository::new().await;
+    let other = repository.other().await;
+    put(&other, RUN, 1, 1).await.unwrap();
+    drop(other);
+    assert_eq!(outcomes(&repository).await, 1);
+    let hour = RecoverOptions { lease: Duration::from_secs(3600), dry_run: false };
+    assert_eq!(repository.butler.recover(&hour).await.unwrap().forgotten, 0);
+    assert_eq!(repository.butler.recover(&at_once()).await.unwrap().forgotten, 1);
+    assert_eq!(outcomes(&repository).await, 0);
+    assert_eq!(
+        value(
+            &repository.butler,
+            butler::Lookup::new("thing", butler::data_id! { instrument: "Cam", detector: 1 })
+                .collections([RUN])
+        )
+        .await
+        .unwrap(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn the_command_tells_what_it_did() {
+    let repository = Repository::new().await;
+    drop(write_half(&repository.butler, 2).await);
+    let text = stdout(&repository.command(&["recover"]));
+    assert_eq!(text, "Nothing was left by dead writers.\n");
+    let text = stdout(&repository.command(&["recover", "--dry-run", "--older-than", "0s"]));
+    assert!(text.contains("1 artifacts to delete") && text.contains("1 journal entries would be"), "{text}");
+    let text = stdout(&repository.command(&["recover", "--older-than", "0s", "--format", "json"]));
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["dry_run"], false);
+    assert_eq!(report["entries"][0]["outcome"], "aborted");
+    assert_eq!(report["entries"][0]["header"]["process"], std::process::id());
+    assert_eq!(repository.artifacts(), Vec::<String>::new());
+    assert_eq!(repository.command(&["recover", "--older-than", "soon"]).status.code(), Some(2));
+}
