@@ -1,6 +1,7 @@
 //! Formatters that come with every build.
 
 mod csv;
+mod fits;
 mod json;
 mod msgpack;
 mod npy;
@@ -32,6 +33,7 @@ const STRUCTURED: &[&str] = &["structured"];
 /// | `msgpack` | structured | `.msgpack` | MessagePack; binary data, extensions and numbers that are not finite are refused |
 /// | `csv` | table ([`Table`](crate::Table)) | `.ecsv` | CSV with a header of ECSV, which says the types; read without it, types show in the values |
 /// | `npy` | array ([`Array`](crate::Array)) | `.npy` | an array of NumPy |
+/// | `fits` | array | `.fits` | an image of FITS; of several, the first, or that of the parameter `hdu`; component `header` |
 /// | `text` | text | `.txt` | UTF-8 |
 /// | `bytes` | bytes | `.bin` | as they are |
 ///
@@ -47,6 +49,7 @@ pub fn formatters() -> Formatters {
     formatters.register(Arc::new(msgpack::MessagePack));
     formatters.register(Arc::new(csv::Csv));
     formatters.register(Arc::new(npy::Npy));
+    formatters.register(Arc::new(fits::Fits));
     formatters.register(Arc::new(text::Text));
     formatters.register(Arc::new(raw::RawBytes));
     formatters
