@@ -194,7 +194,7 @@ proptest! {
             4 => ArrayValues::I32(numbers.iter().map(|n| *n as i32).collect()),
             5 => ArrayValues::U32(numbers.iter().map(|n| *n as u32).collect()),
             6 => ArrayValues::I64(numbers.iter().map(|n| *n as i64).collect()),
-            7 => ArrayValues::U64(numbers.clone()),
+            7 => ArrayValues::U64(numbers),
             8 => ArrayValues::F32(numbers.iter().map(|n| *n as f32).collect()),
             _ => ArrayValues::F64(numbers.iter().map(|n| *n as f64).collect()),
         };
