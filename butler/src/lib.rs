@@ -8,6 +8,7 @@
 #[doc = include_str!("../../README.md")]
 mod readme {}
 
+mod artifacts;
 pub mod exchange;
 mod factories;
 mod source;
@@ -18,6 +19,7 @@ pub use arcstr::ArcStr;
 pub use butler_core::*;
 #[cfg(feature = "datastore-chained")]
 pub use butler_datastore_chained as datastore_chained;
+pub use artifacts::{RetrieveOptions, RetrievedArtifact, Retriever};
 pub use factories::{factories, formatters};
 pub use source::FileSource;
 

@@ -8,6 +8,7 @@ mod config;
 mod create;
 mod datasets;
 mod demo;
+mod export;
 mod files;
 mod import;
 mod object;
@@ -15,6 +16,7 @@ mod query;
 mod records;
 mod recover;
 mod register;
+mod retrieve;
 mod remove;
 mod validity;
 
@@ -50,6 +52,8 @@ verbs! {
     Create(create::Create),
     /// Import dimension records, datasets and collections from an export
     Import(import::Import),
+    /// Export calibration collections with their datasets and files
+    ExportCalibs(export::ExportCalibs),
     /// Register a dataset type
     RegisterDatasetType(register::RegisterDatasetType),
     /// Remove dataset types that no dataset has
@@ -66,6 +70,8 @@ verbs! {
     Get(object::Get),
     /// Find the dataset of a data ID
     FindDataset(object::FindDataset),
+    /// Copy or link artifacts of datasets into a directory
+    RetrieveArtifacts(retrieve::RetrieveArtifacts),
     /// List datasets
     QueryDatasets(datasets::QueryDatasets),
     /// List data IDs
