@@ -156,10 +156,10 @@ fn datasets(out: &mut String, datasets: &ExportedDatasets) -> Written {
         for dataset in &file.datasets {
             writeln!(out, "    - {}", data_id(dataset.data_id()))?;
         }
-        for (key, value) in [("path", &file.path), ("formatter", &file.formatter)] {
-            if let Some(value) = value {
-                writeln!(out, "    {key}: {}", text(value))?;
-            }
+        // The Python butler wants a path even where there is no file.
+        writeln!(out, "    path: {}", text(file.path.as_deref().unwrap_or_default()))?;
+        if let Some(formatter) = &file.formatter {
+            writeln!(out, "    formatter: {}", text(formatter))?;
         }
     }
     Ok(())
