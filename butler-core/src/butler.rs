@@ -1,5 +1,6 @@
 //! The Butler: registry and datastore as one.
 
+mod batch;
 mod builder;
 mod cache;
 mod data_id;
@@ -15,6 +16,7 @@ mod remove;
 mod session;
 mod store;
 mod target;
+mod verify;
 
 use std::sync::Arc;
 
@@ -30,6 +32,7 @@ use crate::registry::{BatchReport, Operation, OperationReport, Registry, Registr
 use crate::storage_class::StorageClasses;
 use crate::{Error, ErrorKind, Result};
 
+pub use batch::Batch;
 pub use builder::{ButlerBuilder, Creation};
 pub use defaults::Defaults;
 pub use get::DatasetHandle;
@@ -40,6 +43,7 @@ pub use query::{
 pub use recover::RecoveryReport;
 pub use remove::{PruneOptions, WorkObserver, WorkProgress};
 pub use target::{Draft, Lookup, LookupTarget, LooseDataId, PutTarget, TypeName};
+pub use verify::{VerifyOptions, VerifyReport};
 
 /// A repository of datasets: what applications put, get, find and query.
 ///

@@ -9,6 +9,8 @@ pub mod datastore;
 mod dimension;
 mod error;
 mod factory;
+#[doc(hidden)]
+pub mod failpoint;
 mod formatter;
 mod host;
 mod lookup;
@@ -21,9 +23,9 @@ pub mod suggest;
 pub mod time;
 
 pub use butler::{
-    AssociationQuery, Butler, ButlerBuilder, Creation, DataIdQuery, DatasetHandle, DatasetQuery, Defaults,
+    AssociationQuery, Batch, Butler, ButlerBuilder, Creation, DataIdQuery, DatasetHandle, DatasetQuery, Defaults,
     Draft, IngestFile, IngestOptions, Lookup, LookupTarget, LooseDataId, PruneOptions, PutTarget,
-    QueryBuilder, QueryRow, RecordQuery, RecoveryReport, RowBatches, RowQuery, TypeName, WorkObserver,
+    QueryBuilder, QueryRow, RecordQuery, RecoveryReport, RowBatches, RowQuery, TypeName, VerifyOptions, VerifyReport, WorkObserver,
     WorkProgress,
 };
 pub use collection::{

@@ -1,6 +1,7 @@
 //! The organisation of datasets: what a registry is told, and what it is asked.
 
 mod batch;
+mod check;
 mod find;
 mod opaque;
 mod provenance;
@@ -9,6 +10,7 @@ mod report;
 mod traits;
 
 pub use batch::{DatasetInsert, InsertMode, OpaqueRows, Operation, RecordConflict, RecordSet, RegistryBatch};
+pub use check::{RegistryCheck, Rule, Violation};
 pub use find::{CollectionQuery, DatasetTypeQuery, FindRequest};
 pub use opaque::{JournalOutcome, OpaqueFetch, OpaqueTable, Outcome};
 pub use provenance::{

@@ -5,6 +5,7 @@ mod plan;
 mod read;
 mod recover;
 mod remove;
+mod verify;
 mod write;
 
 use std::fmt;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use arcstr::ArcStr;
 use async_trait::async_trait;
 use butler_core::datastore::{
-    Acceptance, Artifact, ArtifactUris, Bookkeeper, Constraints, Datastore, DatastoreCapabilities,
+    Acceptance, Artifact, ArtifactUris, Bookkeeper, Constraints, Datastore, DatastoreCapabilities, Finding, VerifyOptions,
     GetRequest, Reader, RecoverOptions, RecoveredEntry, RemoveTransaction, WriteRequest, WriteTransaction,
 };
 use butler_core::registry::OpaqueTable;
@@ -151,6 +152,15 @@ impl Datastore for FileDatastore {
 
     async fn uris(&self, datasets: &[DatasetRef], predict: bool) -> Result<Vec<ArtifactUris>> {
         datasets.iter().map(|dataset| look::uris(&self.inner, dataset, predict)).collect()
+    }
+
+    async fn verify(
+        &self,
+        books: &dyn Bookkeeper,
+        datasets: &[DatasetRef],
+        options: &VerifyOptions,
+    ) -> Result<Vec<Finding>> {
+        verify::verify(&self.inner, books, datasets, options).await
     }
 
     async fn open(&self, dataset: &DatasetRef) -> Result<Vec<Artifact>> {

@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 
 use arcstr::ArcStr;
 use butler_core::datastore::TransferMode;
-use butler_core::{ReadSource, Result};
+use butler_core::{Error, ErrorKind, ReadSource, Result};
 
 use crate::journal::EntryName;
 
-pub(crate) use local::{LocalStore, is_file};
+pub(crate) use local::{LocalStore, is_file, is_temporary_of};
 #[cfg(feature = "objects")]
 pub(crate) use object::{is_compiled, object_store};
 pub(crate) use source::{FileId, FileSource};
@@ -61,6 +61,22 @@ pub(crate) trait Store: Debug + Send + Sync + 'static {
     /// # Errors
     /// Those of the system: not knowing is not the same as missing.
     fn exists(&self, path: &str) -> Result<bool>;
+
+    /// Whether anything is at a path, be it a link that leads nowhere.
+    ///
+    /// # Errors
+    /// Those of the system: not knowing is not the same as missing.
+    fn is_there(&self, path: &str) -> Result<bool> {
+        self.exists(path)
+    }
+
+    /// Hands on the paths of everything under the root that may be an artifact, in blocks, until told to stop.
+    ///
+    /// # Errors
+    /// Those of the system, and of who sees them; `Unsupported` if it cannot list.
+    fn list(&self, _see: &mut dyn FnMut(Vec<ArcStr>) -> Result<()>) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "artifacts of this kind of store cannot be listed"))
+    }
 
     /// Opens an artifact for reading.
     ///

@@ -12,6 +12,7 @@ mod provenance;
 mod query;
 mod records;
 mod rows;
+mod verify;
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use butler_core::backend::{Backend, BackendExt, ColumnBatch, Relation};
 use butler_core::query::{Explanation, Query, QueryStream};
 use butler_core::registry::{
     BatchReport, CollectionQuery, DatasetTypeQuery, FindRequest, OpaqueFetch, ProvenanceGraph,
-    ProvenanceQuery, Registry, RegistryBatch, Removal, RemovalPlan,
+    ProvenanceQuery, Registry, RegistryBatch, RegistryCheck, Removal, RemovalPlan, Violation,
 };
 use butler_core::{
     CollectionInfo, DataId, DatasetId, DatasetRef, DatasetType, DimensionUniverse, Error, ErrorKind, Result,
@@ -131,6 +132,13 @@ impl Registry for SqlRegistry {
 
     async fn attributes(&self, keys: Option<Vec<ArcStr>>) -> Result<Vec<(ArcStr, ArcStr)>> {
         create::attributes(&self.0, keys).await
+    }
+
+    async fn verify(&self, check: RegistryCheck) -> Result<Vec<Violation>> {
+        if check.repair && self.0.read_only {
+            return Err(Error::new(ErrorKind::ReadOnly, "the registry was opened for reading only"));
+        }
+        verify::verify(&self.0, check).await
     }
 
     fn refresh(&self) {

@@ -4,8 +4,9 @@ use arcstr::ArcStr;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Butler;
+use super::store::Change;
 use super::target::{Draft, PutTarget};
-use crate::collection::CollectionType;
+use crate::collection::{CollectionType, check_collection_name};
 use crate::dataset::{DatasetKind, DatasetRef, IdGenerationMode, NewDataset};
 use crate::datastore::{Acceptance, FileDataset, TransferMode, WriteRequest};
 use crate::object::Object;
@@ -98,17 +99,26 @@ impl Butler {
     /// # Errors
     /// As [`put`](Self::put).
     pub async fn put_many(&self, puts: Vec<(PutTarget, Object)>) -> Result<Vec<DatasetRef>> {
+        let mut change = Change::default();
+        let datasets = self.put_into(&mut change, puts).await?;
+        self.carry_out(change).await?;
+        Ok(datasets)
+    }
+
+    /// Adds what puts change.
+    pub(super) async fn put_into(
+        &self,
+        change: &mut Change,
+        puts: Vec<(PutTarget, Object)>,
+    ) -> Result<Vec<DatasetRef>> {
         let (targets, objects): (Vec<_>, Vec<_>) = puts.into_iter().unzip();
         let incoming = self.incoming(targets, IdGenerationMode::Unique, true).await?;
-        self.check_not_stored(&incoming).await?;
-        let batch = self.insertions(&incoming)?;
+        self.check_not_stored(&incoming, &change.unstored).await?;
+        change.batch.extend(self.insertions(&incoming)?);
         let datasets: Vec<DatasetRef> = incoming.into_iter().map(|incoming| incoming.dataset).collect();
-        let requests = datasets
-            .iter()
-            .zip(objects)
-            .map(|(dataset, object)| WriteRequest::Put { dataset: dataset.clone(), object })
-            .collect();
-        self.store(requests, batch).await?;
+        let put =
+            |(dataset, object): (&DatasetRef, _)| WriteRequest::Put { dataset: dataset.clone(), object };
+        change.requests.extend(datasets.iter().zip(objects).map(put));
         Ok(datasets)
     }
 
@@ -141,6 +151,19 @@ impl Butler {
     /// As [`put`](Self::put); `NotFound` for a file that is not there; `Unsupported` for a way of
     /// transfer that the datastore has not.
     pub async fn ingest(&self, files: Vec<IngestFile>, options: &IngestOptions) -> Result<Vec<DatasetRef>> {
+        let mut change = Change::default();
+        let datasets = self.ingest_into(&mut change, files, options).await?;
+        self.carry_out(change).await?;
+        Ok(datasets)
+    }
+
+    /// Adds what an ingest changes.
+    pub(super) async fn ingest_into(
+        &self,
+        change: &mut Change,
+        files: Vec<IngestFile>,
+        options: &IngestOptions,
+    ) -> Result<Vec<DatasetRef>> {
         let mut targets = Vec::new();
         let mut shapes = Vec::new();
         for file in files {
@@ -168,17 +191,13 @@ impl Butler {
         let (files, incoming): (Vec<FileDataset>, Vec<Vec<Incoming>>) = files.into_iter().unzip();
         let incoming: Vec<Incoming> =
             incoming.into_iter().flatten().map(|incoming| Incoming { new_run: true, ..incoming }).collect();
-        self.check_not_stored(&incoming).await?;
-        let batch = self.insertions(&incoming)?;
-        let requests = files
-            .into_iter()
-            .map(|file| WriteRequest::Ingest {
-                file,
-                mode: options.mode,
-                track_attributes: options.track_attributes,
-            })
-            .collect();
-        self.store(requests, batch).await?;
+        self.check_not_stored(&incoming, &change.unstored).await?;
+        change.batch.extend(self.insertions(&incoming)?);
+        change.requests.extend(files.into_iter().map(|file| WriteRequest::Ingest {
+            file,
+            mode: options.mode,
+            track_attributes: options.track_attributes,
+        }));
         Ok(incoming.into_iter().map(|incoming| incoming.dataset).collect())
     }
 
@@ -239,6 +258,9 @@ impl Butler {
             Some(run) => run,
             None => self.default_run()?.clone(),
         };
+        if draft.new_run {
+            check_collection_name(&run)?;
+        }
         let data_id = self.data_id(dataset_type.group(), draft.data_id).await?;
         let id = issuer.make(ids, &dataset_type, &run, &data_id);
         let dataset = NewDataset::new(dataset_type, data_id, run)?.with_id(id);
@@ -251,9 +273,10 @@ impl Butler {
                 == Acceptance::Expanded
     }
 
-    /// Refuses datasets that are stored already.
-    async fn check_not_stored(&self, incoming: &[Incoming]) -> Result<()> {
-        let known = incoming.iter().filter(|incoming| incoming.known);
+    /// Refuses datasets that are stored already, unless their artifacts go.
+    async fn check_not_stored(&self, incoming: &[Incoming], unstored: &[DatasetRef]) -> Result<()> {
+        let goes = |dataset: &DatasetRef| unstored.iter().any(|other| other.id() == dataset.id());
+        let known = incoming.iter().filter(|incoming| incoming.known && !goes(&incoming.dataset));
         let known: Vec<DatasetRef> = known.map(|incoming| incoming.dataset.clone()).collect();
         if known.is_empty() {
             return Ok(());

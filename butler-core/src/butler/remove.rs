@@ -12,10 +12,11 @@ use arcstr::ArcStr;
 use futures::TryStreamExt;
 
 use super::Butler;
+use super::store::Change;
 use crate::collection::{CollectionType, NamePatterns};
-use crate::dataset::{DatasetId, DatasetRef};
-use crate::registry::{JournalOutcome, Operation, Outcome, RegistryBatch, Removal, RemovalPlan};
-use crate::{Error, ErrorKind, Result, Retry};
+use crate::dataset::DatasetRef;
+use crate::registry::{Operation, Removal, RemovalPlan};
+use crate::{Error, ErrorKind, Result};
 
 /// Datasets that go in one transaction.
 const BATCH: usize = 5_000;
@@ -112,12 +113,7 @@ impl Butler {
     /// allowed; `ReadOnly`, and those of registry and datastore.
     pub async fn prune(&self, datasets: Vec<DatasetRef>, options: &PruneOptions) -> Result<()> {
         self.session()?;
-        check_options(options, &datasets)?;
-        if options.purge && !options.referenced {
-            let ids = datasets.iter().map(DatasetRef::id).collect();
-            let plan = self.inner.registry.plan(Removal::Datasets(ids)).await?;
-            refuse_referenced(&plan, "datasets")?;
-        }
+        self.check_prune(&datasets, options).await?;
         let total = datasets.len() as u64;
         let mut done = 0;
         for some in datasets.chunks(BATCH) {
@@ -195,83 +191,20 @@ impl Butler {
     }
 
     async fn prune_batch(&self, datasets: Vec<DatasetRef>, options: &PruneOptions) -> Result<()> {
-        let mut batch = RegistryBatch::new();
-        for collection in &options.disassociate {
-            let (collection, datasets) = (collection.clone(), datasets.clone());
-            batch.push(Operation::Disassociate { collection, datasets });
-        }
-        if options.purge {
-            batch.push(Operation::Remove(Removal::Datasets(datasets.iter().map(DatasetRef::id).collect())));
-        }
-        if options.unstore || options.purge {
-            self.unstore(datasets, batch).await
-        } else {
-            self.apply(batch).await.map(|_| ())
-        }
+        let mut change = Change::default();
+        prune_into(&mut change, datasets, options);
+        self.carry_out(change).await.map(|_| ())
     }
 
-    /// Deletes the artifacts of datasets, after a transaction that applies a batch and forgets their records.
-    pub(super) async fn unstore(&self, datasets: Vec<DatasetRef>, batch: RegistryBatch) -> Result<()> {
-        let session = self.session()?;
-        // What is attached to them may be out of date.
-        let bare = datasets.iter().map(|dataset| dataset.with_records(None)).collect();
-        let datasets = self.with_records(bare).await?;
-        let mut batch = batch;
-        for operation in self.removal_operations(&datasets) {
-            batch.push(operation);
-        }
-        let transaction = self.inner.datastore.prepare_remove(datasets).await?;
-        let entries = transaction.entries();
-        for entry in &entries {
-            let outcome = Outcome::Committed;
-            batch.push(Operation::ClaimOutcome(JournalOutcome { entry: entry.clone(), outcome }));
-        }
-        match self.apply(batch).await {
-            Ok(_) => {}
-            Err(error) if error.retry() == Retry::OutcomeUnknown => {
-                self.settle_unknown(&entries, error).await?;
-            }
-            Err(error) => {
-                match transaction.roll_back().await {
-                    Ok(()) => session.forget(entries),
-                    Err(left) => {
-                        tracing::warn!(error = %left, "a journal entry is left over; `recover` removes it")
-                    }
-                }
-                return Err(error);
-            }
-        }
-        match transaction.commit(&self.books()).await {
-            Ok(()) => session.forget(entries),
-            Err(error) => tracing::warn!(
-                %error,
-                "datasets are removed, but artifacts are left over that `recover` deletes"
-            ),
+    /// Checks that datasets may be pruned as it is wanted.
+    pub(super) async fn check_prune(&self, datasets: &[DatasetRef], options: &PruneOptions) -> Result<()> {
+        check_options(options, datasets)?;
+        if options.purge && !options.referenced {
+            let ids = datasets.iter().map(DatasetRef::id).collect();
+            let plan = self.inner.registry.plan(Removal::Datasets(ids)).await?;
+            refuse_referenced(&plan, "datasets")?;
         }
         Ok(())
-    }
-
-    /// The changes of the registry that the end of records is.
-    fn removal_operations(&self, datasets: &[DatasetRef]) -> Vec<Operation> {
-        let mut tables: BTreeMap<ArcStr, Vec<ArcStr>> = BTreeMap::new();
-        for table in self.inner.datastore.tables() {
-            tables.entry(table.datastore).or_default().push(table.spec.name);
-        }
-        let mut stored: BTreeMap<ArcStr, Vec<DatasetId>> = BTreeMap::new();
-        for dataset in datasets {
-            for record in dataset.records().iter().flat_map(|records| &records.0) {
-                let ids = stored.entry(record.datastore.clone()).or_default();
-                // Records of one dataset follow each other.
-                if ids.last() != Some(&dataset.id()) {
-                    ids.push(dataset.id());
-                }
-            }
-        }
-        let operation = |(datastore, datasets)| {
-            let tables = tables.get(&datastore).cloned().unwrap_or_default();
-            Operation::RemoveArtifacts { datastore, datasets, tables }
-        };
-        stored.into_iter().map(operation).collect()
     }
 
     async fn bytes_of(&self, datasets: Vec<DatasetRef>) -> Result<u64> {
@@ -298,6 +231,21 @@ impl Butler {
             Ok((!ready.is_empty()).then_some((ready, (rows, rest))))
         });
         Ok(Box::pin(batches))
+    }
+}
+
+/// Adds what pruning changes.
+pub(super) fn prune_into(change: &mut Change, datasets: Vec<DatasetRef>, options: &PruneOptions) {
+    for collection in &options.disassociate {
+        let (collection, datasets) = (collection.clone(), datasets.clone());
+        change.batch.push(Operation::Disassociate { collection, datasets });
+    }
+    if options.purge {
+        let ids = datasets.iter().map(DatasetRef::id).collect();
+        change.batch.push(Operation::Remove(Removal::Datasets(ids)));
+    }
+    if options.unstore || options.purge {
+        change.unstored.extend(datasets);
     }
 }
 

@@ -1,63 +1,183 @@
-//! The protocol by which datasets are stored: artifacts first, then one transaction of the registry.
+//! The protocol by which registry and datastore change together: artifacts first, then one transaction
+//! of the registry, then what is not needed any more goes.
+
+use std::collections::BTreeMap;
+
+use arcstr::ArcStr;
 
 use super::Butler;
 use crate::collection::{CollectionSearch, CollectionType, SearchMember};
-use crate::dataset::{DatasetKind, DatasetRef};
-use crate::datastore::{WriteRequest, WriteTransaction};
-use crate::registry::{FindRequest, JournalOutcome, Operation, Outcome, RegistryBatch, RegistryExt};
+use crate::dataset::{DatasetId, DatasetKind, DatasetRef};
+use crate::datastore::{RemoveTransaction, WriteRequest, WriteTransaction};
+use crate::failpoint;
+use crate::registry::{
+    BatchReport, FindRequest, JournalOutcome, Operation, Outcome, RegistryBatch, RegistryExt,
+};
 use crate::{Error, ErrorKind, Result, Retry};
 
+/// What is to change, all of it or nothing.
+#[derive(Debug, Default)]
+pub(super) struct Change {
+    /// What is stored.
+    pub(super) requests: Vec<WriteRequest>,
+    /// Datasets whose artifacts go.
+    pub(super) unstored: Vec<DatasetRef>,
+    /// What the registry is told.
+    pub(super) batch: RegistryBatch,
+}
+
+/// Artifacts on their way, in and out.
+#[derive(Default)]
+struct Transactions {
+    write: Option<Box<dyn WriteTransaction>>,
+    remove: Option<Box<dyn RemoveTransaction>>,
+}
+
+impl Transactions {
+    fn entries(&self) -> Vec<ArcStr> {
+        let write = self.write.iter().flat_map(|write| write.entries());
+        write.chain(self.remove.iter().flat_map(|remove| remove.entries())).collect()
+    }
+}
+
 impl Butler {
-    /// Stores something, and applies a batch in the transaction that makes it known.
+    /// Changes registry and datastore together; reports on the operations of the batch.
     ///
-    /// Journal entry → artifacts → one transaction of the registry with the
-    /// records and the outcome of the entry → the entry goes. No transaction is
-    /// open while bytes move. Whatever fails is undone at once; a process that
-    /// dies, or a call that is dropped half-way, leaves the entry to a recovery.
-    pub(super) async fn store(&self, requests: Vec<WriteRequest>, batch: RegistryBatch) -> Result<()> {
-        let session = self.session()?;
+    /// Journal entries → artifacts → one transaction of the registry with the records and the outcomes
+    /// of the entries → artifacts that no record names any more go → the entries go. No
+    /// transaction is open while bytes move. Whatever fails is undone at once; a process
+    /// that dies, or a call that is dropped half-way, leaves its entries to a recovery.
+    pub(super) async fn carry_out(&self, change: Change) -> Result<BatchReport> {
+        self.session()?;
+        let Change { requests, unstored, mut batch } = change;
+        let wanted = batch.operations().len();
         let datasets: Vec<DatasetRef> = requests.iter().flat_map(WriteRequest::datasets).cloned().collect();
-        let mut transaction = self.inner.datastore.prepare_write(requests).await?;
-        let records = match transaction.execute().await {
-            Ok(records) => records,
+        let mut transactions = Transactions::default();
+        match self.move_bytes(requests, unstored, &mut transactions).await {
+            Ok(operations) => operations.into_iter().for_each(|operation| batch.push(operation)),
             Err(error) => {
-                self.undo(transaction).await;
+                self.undo(transactions).await;
                 return Err(self.explained(error, &datasets).await);
             }
-        };
-        let entries = transaction.entries();
-        let mut batch = batch;
-        for operation in self.record_operations(records)? {
-            batch.push(operation);
         }
+        failpoint::reach("registry begins");
+        let entries = transactions.entries();
         for entry in &entries {
             let outcome = Outcome::Committed;
             batch.push(Operation::ClaimOutcome(JournalOutcome { entry: entry.clone(), outcome }));
         }
-        match self.apply(batch).await {
-            Ok(_) => {}
+        let report = match self.apply(batch).await {
+            Ok(mut report) => {
+                report.operations.truncate(wanted);
+                report
+            }
+            // What it did is known, but not what it would have told.
             Err(error) if error.retry() == Retry::OutcomeUnknown => {
                 self.settle_unknown(&entries, error).await?;
+                BatchReport::default()
             }
             Err(error) => {
-                self.undo(transaction).await;
+                self.undo(transactions).await;
                 return Err(self.explained(error, &datasets).await);
             }
+        };
+        failpoint::reach("registry committed");
+        self.tidy(transactions).await;
+        Ok(report)
+    }
+
+    /// Announces what is going to happen, and stores what is new; tells what the registry has to know.
+    async fn move_bytes(
+        &self,
+        requests: Vec<WriteRequest>,
+        unstored: Vec<DatasetRef>,
+        transactions: &mut Transactions,
+    ) -> Result<Vec<Operation>> {
+        let mut operations = Vec::new();
+        // First, so that what takes the place of something is stored beside it.
+        if !unstored.is_empty() {
+            // What is attached to them may be out of date.
+            let bare = unstored.iter().map(|dataset| dataset.with_records(None)).collect();
+            let unstored = self.with_records(bare).await?;
+            operations = self.removal_operations(&unstored);
+            transactions.remove = Some(self.inner.datastore.prepare_remove(unstored).await?);
+            failpoint::reach("removal announced");
         }
-        match transaction.commit().await {
-            Ok(()) => session.forget(entries),
-            Err(error) => tracing::warn!(
-                %error,
-                "datasets are stored, but something is left over that `recover` removes"
-            ),
+        if !requests.is_empty() {
+            let write = transactions.write.insert(self.inner.datastore.prepare_write(requests).await?);
+            failpoint::reach("write announced");
+            let records = write.execute().await?;
+            failpoint::reach("write executed");
+            operations.extend(self.record_operations(records)?);
         }
-        Ok(())
+        Ok(operations)
+    }
+
+    /// The changes of the registry that the end of records is.
+    fn removal_operations(&self, datasets: &[DatasetRef]) -> Vec<Operation> {
+        let mut tables: BTreeMap<ArcStr, Vec<ArcStr>> = BTreeMap::new();
+        for table in self.inner.datastore.tables() {
+            tables.entry(table.datastore).or_default().push(table.spec.name);
+        }
+        let mut stored: BTreeMap<ArcStr, Vec<DatasetId>> = BTreeMap::new();
+        for dataset in datasets {
+            for record in dataset.records().iter().flat_map(|records| &records.0) {
+                let ids = stored.entry(record.datastore.clone()).or_default();
+                // Records of one dataset follow each other.
+                if ids.last() != Some(&dataset.id()) {
+                    ids.push(dataset.id());
+                }
+            }
+        }
+        let operation = |(datastore, datasets)| {
+            let tables = tables.get(&datastore).cloned().unwrap_or_default();
+            Operation::RemoveArtifacts { datastore, datasets, tables }
+        };
+        stored.into_iter().map(operation).collect()
+    }
+
+    /// After the transaction: what is left over is a recovery's.
+    async fn tidy(&self, transactions: Transactions) {
+        let Transactions { write, remove } = transactions;
+        if let Some(write) = write {
+            let entries = write.entries();
+            self.note(entries, write.commit().await, "datasets are stored, but something is left over");
+            failpoint::reach("write settled");
+        }
+        if let Some(remove) = remove {
+            let entries = remove.entries();
+            let result = remove.commit(&self.books()).await;
+            self.note(entries, result, "datasets are removed, but artifacts are left over");
+            failpoint::reach("removal settled");
+        }
+    }
+
+    /// Before the transaction, or if it failed.
+    async fn undo(&self, transactions: Transactions) {
+        let Transactions { write, remove } = transactions;
+        if let Some(write) = write {
+            let entries = write.entries();
+            self.note(entries, write.roll_back().await, "what was written could not be removed again");
+        }
+        if let Some(remove) = remove {
+            let entries = remove.entries();
+            self.note(entries, remove.roll_back().await, "a journal entry is left over");
+        }
+    }
+
+    /// Outcomes of entries that are gone may go; of others a recovery is in charge.
+    fn note(&self, entries: Vec<ArcStr>, result: Result<()>, failure: &str) {
+        match (result, &self.inner.session) {
+            (Ok(()), Some(session)) => session.forget(entries),
+            (Ok(()), None) => {}
+            (Err(error), _) => tracing::warn!(%error, "{failure}; `recover` sees to it"),
+        }
     }
 
     /// After the reply to a commit was lost: looks who won the journal entries.
     ///
     /// Nothing is undone unless it is sure that the transaction was not committed, and never will be.
-    pub(super) async fn settle_unknown(&self, entries: &[arcstr::ArcStr], error: Error) -> Result<()> {
+    async fn settle_unknown(&self, entries: &[ArcStr], error: Error) -> Result<()> {
         let Some(entry) = entries.first() else { return Err(error) };
         match self.inner.registry.claim(entry.clone(), Outcome::Aborted).await {
             Ok(Outcome::Committed) => Ok(()),
@@ -69,18 +189,6 @@ impl Butler {
             .with_retry(Retry::Temporary)
             .with_source(error)),
             Err(_) => Err(error.with_hint("run `recover` when the registry can be reached again")),
-        }
-    }
-
-    async fn undo(&self, transaction: Box<dyn WriteTransaction>) {
-        let entries = transaction.entries();
-        match (transaction.roll_back().await, &self.inner.session) {
-            (Ok(()), Some(session)) => session.forget(entries),
-            (Ok(()), None) => {}
-            (Err(error), _) => tracing::warn!(
-                %error,
-                "what was written could not be removed again; `recover` does it"
-            ),
         }
     }
 

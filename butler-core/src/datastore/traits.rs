@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::journal::JournalHeader;
 use super::request::{Artifact, ArtifactUris, GetRequest, RecordsByDataset, WriteRequest};
 use super::transfer::TransferMode;
-use crate::Result;
+use crate::{Error, ErrorKind, Result};
 use crate::backend::ColumnBatch;
 use crate::dataset::{DatasetRef, DatasetType};
 use crate::dimension::DataId;
@@ -193,6 +193,8 @@ pub enum FindingKind {
     Checksum,
     /// An artifact is there that no record names.
     Orphan,
+    /// A record cannot be understood.
+    Record,
 }
 
 /// A disagreement between records and artifacts.
@@ -288,6 +290,23 @@ pub trait Datastore: Debug + Send + Sync + 'static {
     /// # Errors
     /// `NotFound` for a dataset without records, unless predicted.
     async fn uris(&self, datasets: &[DatasetRef], predict: bool) -> Result<Vec<ArtifactUris>>;
+
+    /// Compares records with artifacts: those of some datasets, which have their records attached, and,
+    /// if orphans are asked for, all artifacts there are.
+    ///
+    /// Behaviour: what others write or remove meanwhile is no orphan; what an open journal entry
+    /// names is a recovery's.
+    ///
+    /// # Errors
+    /// `Connection` and the like: not knowing is not the same as missing; `Unsupported` if it cannot tell.
+    async fn verify(
+        &self,
+        _books: &dyn Bookkeeper,
+        _datasets: &[DatasetRef],
+        _options: &VerifyOptions,
+    ) -> Result<Vec<Finding>> {
+        Err(Error::new(ErrorKind::Unsupported, format!("datastore '{}' cannot be verified", self.name())))
+    }
 
     /// Artifacts of a dataset, as bytes.
     ///

@@ -201,7 +201,8 @@ pub struct OpaqueRows {
 
 impl Operation {
     /// Place in the order in which operations are applied: what is referred to
-    /// comes before what refers to it, removals of references before removals.
+    /// comes before what refers to it, removals of references before removals, and removals of datasets
+    /// before what may take their place.
     #[must_use]
     pub fn phase(&self) -> u8 {
         match self {
@@ -212,14 +213,16 @@ impl Operation {
             Self::SetDocumentation { .. } | Self::EditChain { .. } => 3,
             Self::InsertRecords { .. } => 4,
             Self::InsertQuanta(_) => 5,
-            Self::InsertDatasets(_) => 6,
-            Self::UpdateQuanta(_) => 7,
-            Self::Disassociate { .. } | Self::Decertify { .. } => 8,
-            Self::Associate { .. } | Self::Certify { .. } => 9,
-            Self::RemoveArtifacts { .. } => 10,
-            Self::InsertArtifacts { .. } => 11,
-            Self::Remove(_) => 12,
-            Self::ForgetOutcomes(_) => 13,
+            // Before what is new, which may take the place of what goes.
+            Self::Disassociate { .. } | Self::Decertify { .. } => 6,
+            Self::RemoveArtifacts { .. } => 7,
+            Self::Remove(Removal::Datasets(_)) => 8,
+            Self::InsertDatasets(_) => 9,
+            Self::UpdateQuanta(_) => 10,
+            Self::Associate { .. } | Self::Certify { .. } => 11,
+            Self::InsertArtifacts { .. } => 12,
+            Self::Remove(_) => 13,
+            Self::ForgetOutcomes(_) => 14,
         }
     }
 }

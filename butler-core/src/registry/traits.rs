@@ -6,6 +6,7 @@ use arcstr::ArcStr;
 use async_trait::async_trait;
 
 use super::batch::{Operation, RegistryBatch};
+use super::check::{RegistryCheck, Violation};
 use super::find::{CollectionQuery, DatasetTypeQuery, FindRequest};
 use super::opaque::{JournalOutcome, OpaqueFetch, Outcome};
 use super::provenance::{ProvenanceGraph, ProvenanceQuery};
@@ -126,6 +127,16 @@ pub trait Registry: Debug + Send + Sync + 'static {
     /// # Errors
     /// `Connection` and the like.
     async fn attributes(&self, keys: Option<Vec<ArcStr>>) -> Result<Vec<(ArcStr, ArcStr)>>;
+
+    /// Looks for rows that break a rule, and repairs what can be repaired without losing anything.
+    ///
+    /// Behaviour: others may write meanwhile, and break no rule by that.
+    ///
+    /// # Errors
+    /// `Unsupported` if it cannot tell; `ReadOnly` if it is to repair.
+    async fn verify(&self, _check: RegistryCheck) -> Result<Vec<Violation>> {
+        Err(Error::new(ErrorKind::Unsupported, "this registry cannot be verified"))
+    }
 
     /// Forgets what it has cached of the database, so that changes by others are seen.
     fn refresh(&self);

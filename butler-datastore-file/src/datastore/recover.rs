@@ -15,7 +15,7 @@ use butler_core::datastore::{
     RecoverOptions, RecoveredEntry, TransferMode, alternative_path,
 };
 use butler_core::registry::Outcome;
-use butler_core::{Error, ErrorKind, Instant, ReadSource, Result};
+use butler_core::{Error, ErrorKind, Instant, ReadSource, Result, failpoint};
 use rustc_hash::FxHashSet;
 
 use super::Inner;
@@ -90,7 +90,10 @@ impl Recovery<'_> {
             None if self.options.dry_run => Outcome::Aborted,
             None => {
                 self.renew().await?;
-                self.books.claim(&self.name.name, Outcome::Aborted).await?
+                failpoint::reach("recovery renewed");
+                let outcome = self.books.claim(&self.name.name, Outcome::Aborted).await?;
+                failpoint::reach("recovery claimed");
+                outcome
             }
         };
         let header = entry.header.clone();
@@ -120,6 +123,7 @@ impl Recovery<'_> {
             (JournalAction::Remove, Outcome::Aborted) => Ok((Vec::new(), !last_look)),
         };
         let (deleted, kept) = result?;
+        failpoint::reach("recovery worked");
         if !kept && !self.options.dry_run {
             let (inner, name) = (Arc::clone(self.inner), self.name.clone());
             blocking(move || inner.store.delete_entry(&name)).await?;

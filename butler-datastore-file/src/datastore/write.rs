@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use arcstr::ArcStr;
 use async_trait::async_trait;
 use butler_core::datastore::{ArtifactBody, RecordsByDataset, TransferMode, WriteRequest, WriteTransaction};
-use butler_core::{Error, ErrorKind, Result, Retry};
+use butler_core::{Error, ErrorKind, Result, Retry, failpoint};
 use futures::StreamExt;
 use tokio::task::JoinHandle;
 
@@ -184,6 +184,7 @@ impl Work {
         session.finish()?;
         for placement in &self.placements {
             if let What::File { source, mode: TransferMode::Move } = &placement.what {
+                failpoint::reach("source goes");
                 delete_source(source)?;
             }
         }

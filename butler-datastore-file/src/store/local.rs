@@ -13,6 +13,7 @@
 
 mod directories;
 mod journal;
+mod list;
 mod place;
 
 use std::io;
@@ -28,6 +29,7 @@ use super::{Hold, Placed, Session, Store};
 use crate::error::io_error;
 use crate::journal::EntryName;
 use crate::location;
+pub(crate) use place::is_temporary_of;
 use place::LocalSession;
 
 /// A directory of local files.
@@ -112,6 +114,20 @@ impl Store for LocalStore {
 
     fn exists(&self, path: &str) -> Result<bool> {
         is_file(&self.full(path))
+    }
+
+    fn is_there(&self, path: &str) -> Result<bool> {
+        match self.full(path).symlink_metadata() {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Ok(false)
+            }
+            Err(error) => Err(io_error(error, &format!("cannot look for '{path}'"))),
+        }
+    }
+
+    fn list(&self, see: &mut dyn FnMut(Vec<ArcStr>) -> Result<()>) -> Result<()> {
+        list::list(&self.root, see)
     }
 
     fn open(&self, path: &str) -> Result<Box<dyn ReadSource>> {

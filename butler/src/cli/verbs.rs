@@ -19,6 +19,7 @@ mod register;
 mod retrieve;
 mod remove;
 mod validity;
+mod verify;
 
 use butler::Result;
 use clap::Subcommand;
@@ -100,6 +101,8 @@ verbs! {
     RemoveCollections(remove::RemoveCollections),
     /// Finish or undo what dead processes left
     Recover(recover::Recover),
+    /// Compare registry, records and artifacts
+    Verify(verify::Verify),
     /// Print the configuration of a repository
     ConfigDump(config::ConfigDump),
     /// Print a script that completes this command in a shell

@@ -1,6 +1,9 @@
 //! Registry and datastore stay one: recovery, removal, verification, batches, crashes.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod batch;
+mod crash;
 mod fixture;
 mod recover;
 mod remove;
+mod verify;

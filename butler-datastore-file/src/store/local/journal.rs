@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 
-use butler_core::Result;
+use butler_core::{Result, failpoint};
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
@@ -79,6 +79,7 @@ pub(super) fn write(store: &LocalStore, name: &EntryName, bytes: &[u8]) -> Resul
         if store.strict {
             open.sync_all()?;
         }
+        failpoint::reach("entry written");
         // Names are random: this replaces nothing, and shows the entry as a whole.
         Ok(rustix::fs::renameat(directory, &new, directory, &file)?)
     };
@@ -87,6 +88,7 @@ pub(super) fn write(store: &LocalStore, name: &EntryName, bytes: &[u8]) -> Resul
         let _ = rustix::fs::unlinkat(directory, &new, AtFlags::empty());
         return Err(failed("write", &file, error));
     }
+    failpoint::reach("entry published");
     if store.strict {
         sync(directory, PATH)?;
     }
@@ -95,10 +97,12 @@ pub(super) fn write(store: &LocalStore, name: &EntryName, bytes: &[u8]) -> Resul
 
 pub(super) fn delete(store: &LocalStore, name: &EntryName) -> Result<()> {
     let file = name.file();
+    failpoint::reach("entry goes");
     within(store, |directory| match rustix::fs::unlinkat(directory, &file, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(error) => Err(failed("delete", &file, error)),
     })?;
+    failpoint::reach("entry gone");
     Ok(())
 }
 

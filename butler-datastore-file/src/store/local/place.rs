@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use butler_core::{Error, ErrorKind, Result};
+use butler_core::{Error, ErrorKind, Result, failpoint};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
@@ -31,6 +31,13 @@ pub(super) struct LocalSession<'a> {
 /// Temporary name of an artifact.
 fn temporary(spot: Spot<'_>) -> String {
     format!(".~{}.{}", spot.entry, spot.index)
+}
+
+/// Whether a name is one of those that help to place artifacts of an entry.
+pub(crate) fn is_temporary_of(name: &str, entry: &str) -> bool {
+    name.strip_prefix(".~")
+        .and_then(|rest| rest.strip_prefix(entry))
+        .is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// Name of the file that says that the temporary one was renamed.
@@ -164,12 +171,16 @@ impl<'a> LocalSession<'a> {
 
     /// Gives the temporary file its name, unless that is taken.
     fn publish(&mut self, spot: Spot<'_>) -> Result<()> {
+        failpoint::reach("artifact written");
         let (directory, name) = split(spot.path);
         let temporary = temporary(spot);
         let fd = self.directories.make(directory)?;
         if self.store.hard_links() {
             match rustix::fs::linkat(fd, &temporary, fd, name, AtFlags::empty()) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    failpoint::reach("artifact placed");
+                    return Ok(());
+                }
                 Err(Errno::EXIST) => return is_own(fd, &temporary, name, spot.path),
                 // The temporary file is our own: links to it are refused only where there are none.
                 Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => {
@@ -203,7 +214,10 @@ impl<'a> LocalSession<'a> {
         loop {
             let fd = self.directories.make(directory)?;
             match rustix::fs::linkat(CWD, source, fd, name, AtFlags::empty()) {
-                Ok(()) => break,
+                Ok(()) => {
+                    failpoint::reach("artifact linked");
+                    break;
+                }
                 // The reply to a link may be lost on its way: then the file has one name more than it had.
                 Err(Errno::EXIST) => match look(fd, name)? {
                     Some(there) if there.is(&known) && there.links == known.links + 1 => break,
@@ -309,6 +323,7 @@ impl Session for LocalSession<'_> {
         let renames = thoroughly || !self.store.hard_links();
         let Some(directory) = self.directories.get(split(spot.path).0)? else { return Ok(()) };
         unlink(directory, &temporary)?;
+        failpoint::reach("artifact settled");
         if renames {
             unlink(directory, &marker(&temporary))?;
         }
@@ -338,6 +353,7 @@ impl Session for LocalSession<'_> {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(error) => return Err(cannot("delete", path, error)),
         }
+        failpoint::reach("artifact deleted");
         self.directories.note_change();
         if prune && !directory.is_empty() {
             self.directories.note_prune();

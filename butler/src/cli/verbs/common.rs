@@ -2,12 +2,14 @@
 
 use butler::{
     ArcStr, Butler, Error, ErrorKind, Instant, NamePatterns, QueryBuilder, QueryRow, Result, Timespan,
+    WorkObserver,
 };
 use clap::Args;
 use futures::TryStreamExt;
 
 use crate::cli::context::Context;
 use crate::cli::output::{self, Format};
+use crate::cli::progress::Bar;
 
 /// Rows that people see at most, if they did not say.
 const SHOWN: u64 = 20_000;
@@ -271,4 +273,13 @@ impl Confirmation {
             }
         }
     }
+}
+
+/// Shows how far work has come, and ends it if somebody wants that.
+pub(super) fn observer(context: &Context, what: &'static str) -> WorkObserver {
+    let (bar, interrupted) = (Bar::new(context), context.interruption());
+    WorkObserver::new(move |progress| {
+        bar.count(what, progress.done, progress.total);
+        interrupted.check()
+    })
 }

@@ -3,16 +3,13 @@
 use std::fmt::Write;
 
 use butler::registry::{Removal, RemovalPlan};
-use butler::{
-    ArcStr, Butler, CollectionType, DatasetRef, Error, ErrorKind, PruneOptions, Result, WorkObserver,
-};
+use butler::{ArcStr, Butler, CollectionType, DatasetRef, Error, ErrorKind, PruneOptions, Result};
 use clap::Args;
 use indicatif::HumanBytes;
 
-use super::common::{Confirmation, Repository, patterns, patterns_or_all};
+use super::common::{Confirmation, Repository, observer, patterns, patterns_or_all};
 use crate::cli::context::Context;
 use crate::cli::output::{self, Format, Listing};
-use crate::cli::progress::Bar;
 use crate::cli::values::{DatasetRow, dataset_columns};
 
 /// Datasets that a plan lists; of more only the number is told.
@@ -201,14 +198,6 @@ fn describe(plan: &RemovalPlan) -> String {
         let _ = write!(text, "\n  quanta that read or wrote them, and stay: {}", plan.quanta);
     }
     text
-}
-
-fn observer(context: &Context, what: &'static str) -> WorkObserver {
-    let (bar, interrupted) = (Bar::new(context), context.interruption());
-    WorkObserver::new(move |progress| {
-        bar.count(what, progress.done, progress.total);
-        interrupted.check()
-    })
 }
 
 /// Arguments of `remove-runs`.
