@@ -16,8 +16,8 @@ mod query;
 mod records;
 mod recover;
 mod register;
-mod retrieve;
 mod remove;
+mod retrieve;
 mod validity;
 mod verify;
 
