@@ -6,8 +6,10 @@
 
 mod block;
 mod events;
+mod export;
 mod facts;
 mod file;
+mod formatters;
 mod header;
 mod import;
 mod item;
@@ -17,7 +19,9 @@ mod pass;
 mod record;
 mod scalar;
 mod source;
+mod write;
 
+pub use export::{ExportOptions, ExportReport, ExportSelection, export};
 pub use file::{Contents, Counts, ExportFile, Known};
 pub use header::{FormatVersion, Header};
 pub use import::{ImportOptions, ImportReport, Observer, Progress, Stage, Tally, import};

@@ -8,6 +8,7 @@
 #[doc = include_str!("../../README.md")]
 mod readme {}
 
+mod artifacts;
 pub mod exchange;
 mod factories;
 mod source;
@@ -15,6 +16,7 @@ mod source;
 use std::sync::Arc;
 
 pub use arcstr::ArcStr;
+pub use artifacts::{RetrieveOptions, RetrievedArtifact, Retriever};
 pub use butler_core::*;
 #[cfg(feature = "datastore-chained")]
 pub use butler_datastore_chained as datastore_chained;

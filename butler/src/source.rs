@@ -82,10 +82,12 @@ fn failure(what: &str, path: &str, error: io::Error) -> Error {
 }
 
 /// Runs something that blocks where it may: a hop to a thread, if there is a runtime that has some.
-async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(crate) async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     match tokio::runtime::Handle::try_current() {
         Ok(runtime) => runtime.spawn_blocking(work).await.map_err(|error| {
-            Error::new(ErrorKind::Unexpected, "reading a file panicked").with_source(error)
+            Error::new(ErrorKind::Unexpected, "work on a file panicked").with_source(error)
         })?,
         Err(_) => work(),
     }

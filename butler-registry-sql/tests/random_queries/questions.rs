@@ -27,6 +27,9 @@ const DIMENSIONS: &[&[&str]] = &[
     &["visit", "detector", "patch"],
     &["visit", "htm7"],
     &["patch", "htm7"],
+    &["visit", "healpix6"],
+    &["tract", "htm5"],
+    &["visit", "detector", "htm9"],
     &["day_obs"],
     &["skymap", "instrument"],
     &["visit_system", "visit"],
@@ -123,7 +126,9 @@ impl World {
                     .collect();
                 self.rng.shuffle(&mut fields);
                 fields.truncate(3);
-                (ResultSpec::General { dimensions: all, fields, find_first: None }, joined, all)
+                let find_first = joined.first().filter(|_| self.rng.bool());
+                let find_first = find_first.map(|search| search.dataset_type.name().clone());
+                (ResultSpec::General { dimensions: all, fields, find_first }, joined, all)
             }
         }
     }

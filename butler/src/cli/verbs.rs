@@ -8,6 +8,7 @@ mod config;
 mod create;
 mod datasets;
 mod demo;
+mod export;
 mod files;
 mod import;
 mod object;
@@ -16,6 +17,7 @@ mod records;
 mod recover;
 mod register;
 mod remove;
+mod retrieve;
 mod validity;
 mod verify;
 
@@ -51,6 +53,8 @@ verbs! {
     Create(create::Create),
     /// Import dimension records, datasets and collections from an export
     Import(import::Import),
+    /// Export calibration collections with their datasets and files
+    ExportCalibs(export::ExportCalibs),
     /// Register a dataset type
     RegisterDatasetType(register::RegisterDatasetType),
     /// Remove dataset types that no dataset has
@@ -67,6 +71,8 @@ verbs! {
     Get(object::Get),
     /// Find the dataset of a data ID
     FindDataset(object::FindDataset),
+    /// Copy or link artifacts of datasets into a directory
+    RetrieveArtifacts(retrieve::RetrieveArtifacts),
     /// List datasets
     QueryDatasets(datasets::QueryDatasets),
     /// List data IDs

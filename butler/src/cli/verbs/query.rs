@@ -149,7 +149,9 @@ impl Answer<'_> {
         match asked {
             Some(asked) if empty => self.output.tell_reasons(asked).await,
             None if format == Format::Table => {
-                output::reasons(&["the collections have no datasets of the types that there must be".to_owned()]);
+                output::reasons(&[
+                    "the collections have no datasets of the types that there must be".to_owned()
+                ]);
             }
             _ => {}
         }

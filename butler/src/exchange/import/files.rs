@@ -5,11 +5,8 @@ use std::path::{Path, PathBuf};
 use arcstr::ArcStr;
 use butler_core::{Butler, Error, ErrorKind, IngestFile, PutTarget, Result};
 
+use crate::exchange::formatters;
 use crate::exchange::item::{ExportedFile, Item};
-
-/// Formatters of the Python butler that have a counterpart, by the name of their class.
-const FORMATTERS: [(&str, &str); 3] =
-    [("JsonFormatter", "json"), ("YamlFormatter", "yaml"), ("TypelessFormatter", "bytes")];
 
 /// Where paths of files are relative to.
 #[derive(Clone, Debug)]
@@ -96,8 +93,8 @@ pub(super) fn ingest_file(butler: &Butler, directory: &Directory, file: &Exporte
 /// kept only if nothing else is known: such files can be had, though not read.
 fn formatter(butler: &Butler, name: &ArcStr, file: &ExportedFile) -> Option<ArcStr> {
     let Some((_, class)) = name.rsplit_once('.') else { return Some(name.clone()) };
-    if let Some((_, own)) = FORMATTERS.iter().find(|(known, _)| *known == class) {
-        return Some((*own).into());
+    if let Some(own) = formatters::own(class) {
+        return Some(own.into());
     }
     let dataset_type = file.datasets.first()?.dataset_type();
     let class = butler.storage_classes().get(dataset_type.storage_class());

@@ -127,7 +127,9 @@ impl Pass<'_> {
             let Some(node) = node else { return Ok(None) };
             Ok(self.events.located(node.optional_text())?.map(Into::into))
         };
-        Ok(ExportedFile { path: text(path)?, formatter: text(formatter)?, datasets })
+        // The Python butler wants a path even where there is no file.
+        let path = text(path)?.filter(|path| !path.is_empty());
+        Ok(ExportedFile { path, formatter: text(formatter)?, datasets })
     }
 
     /// Reads one id, or a list of them.

@@ -1,0 +1,89 @@
+//! `retrieve-artifacts`.
+
+use std::path::PathBuf;
+
+use butler::datastore::TransferMode;
+use butler::{DatasetRef, Result, RetrieveOptions, Retriever};
+use clap::Args;
+
+use super::common::{Repository, Selection, collections, patterns_or_all};
+use crate::cli::context::Context;
+use crate::cli::output::{self, Format};
+use crate::cli::progress::Bar;
+
+/// Arguments of `retrieve-artifacts`.
+#[derive(Args, Debug)]
+pub(crate) struct RetrieveArtifacts {
+    #[command(flatten)]
+    repository: Repository,
+    /// Directory that the artifacts come to
+    destination: PathBuf,
+    /// Names and patterns of dataset types [all]
+    #[arg(short, long = "dataset-type", value_name = "GLOB", value_delimiter = ',')]
+    dataset_types: Vec<String>,
+    /// Collections to search [the default ones, or all]
+    #[arg(long, value_name = "GLOB", value_delimiter = ',')]
+    collections: Vec<String>,
+    /// Of each data ID only the dataset of the first collection
+    #[arg(long, overrides_with = "no_find_first")]
+    find_first: bool,
+    /// All datasets of each data ID (the default)
+    #[arg(long)]
+    no_find_first: bool,
+    #[command(flatten)]
+    selection: Selection,
+    /// How files come there: auto, copy, link, hardlink, symlink, relsymlink
+    #[arg(short, long, value_name = "MODE", default_value = "auto")]
+    transfer: TransferMode,
+    /// Keep paths as they are in the repository (the default)
+    #[arg(long, overrides_with = "no_preserve_path")]
+    preserve_path: bool,
+    /// Put all files into the directory itself
+    #[arg(long)]
+    no_preserve_path: bool,
+    /// Replace files that are there
+    #[arg(long, overrides_with = "no_clobber")]
+    clobber: bool,
+    /// Do not replace files that are there (the default)
+    #[arg(long)]
+    no_clobber: bool,
+}
+
+impl RetrieveArtifacts {
+    pub(crate) async fn run(self, context: &Context) -> Result<()> {
+        let butler = context.read(&self.repository.repo).await?;
+        let query = butler
+            .query_datasets(patterns_or_all(&self.dataset_types))
+            .collections(collections(&butler, &self.collections))
+            .find_first(self.find_first);
+        let options = RetrieveOptions {
+            directory: self.destination,
+            transfer: self.transfer,
+            preserve_path: !self.no_preserve_path,
+            clobber: self.clobber,
+        };
+        let mut retriever = Retriever::new(&butler, options)?;
+        let bar = Bar::new(context);
+        let (mut files, mut missing) = (0, 0);
+        // Rows are counted, not shown: there is no limit but that which was asked for.
+        let limited = self.selection.on(query, Format::Ndjson);
+        limited
+            .each(context, async |datasets: Vec<DatasetRef>| {
+                for some in datasets.chunks(100) {
+                    context.check()?;
+                    for artifacts in retriever.retrieve(some).await? {
+                        missing += u64::from(artifacts.is_empty());
+                        files += artifacts.len() as u64;
+                    }
+                    bar.count("retrieved", files, None);
+                }
+                Ok(())
+            })
+            .await?;
+        drop(bar);
+        if missing > 0 {
+            tracing::warn!("{missing} datasets are known and not stored");
+        }
+        output::line(&format!("Number of artifacts retrieved into destination: {files}"))
+    }
+}
