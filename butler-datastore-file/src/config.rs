@@ -11,11 +11,32 @@ use butler_core::{DatastoreContext, DatastoreFactory, Error, ErrorKind, LookupTa
 use crate::datastore::{FileDatastore, Settings};
 use crate::location::{local_file, scheme};
 use crate::record;
-use crate::store::LocalStore;
+use crate::store::{LocalStore, Store};
 use crate::template::Templates;
 
 /// How long an entry of the journal is honoured, unless configuration says otherwise.
 const LEASE: Duration = Duration::from_secs(3600);
+
+/// Schemes of object stores, and what adds them.
+const SERVICES: [(&str, &str); 11] = [
+    ("memory", "memory"),
+    ("s3", "s3"),
+    ("http", "http"),
+    ("https", "http"),
+    ("gs", "gcs"),
+    ("gcs", "gcs"),
+    ("az", "azblob"),
+    ("azblob", "azblob"),
+    ("dav", "webdav"),
+    ("davs", "webdav"),
+    ("webdav", "webdav"),
+];
+
+/// Feature of this crate that adds the object stores of a scheme, if there are such.
+#[cfg(feature = "objects")]
+pub(crate) fn service(scheme: &str) -> Option<&'static str> {
+    SERVICES.iter().find(|(known, _)| *known == scheme).map(|(_, feature)| *feature)
+}
 
 /// What is compared with the records when an artifact is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +47,12 @@ pub(crate) enum Verification {
     Checksum,
 }
 
-/// Builds datastores of the kind `file`, on local files.
+/// Builds datastores of the kind `file`, on local files and on object stores.
 ///
 /// | key | default | meaning |
 /// |---|---|---|
 /// | `name` | `file` | name that is written down in the registry |
-/// | `root` | | directory, made on first write; a path or a `file:` URL |
+/// | `root` | | directory, made on first write (a path or a `file:` URL), or place in an object store |
 /// | `accept`, `reject` | everything | [constraints](Constraints) |
 /// | `templates` | as the Python butler | file templates, by [lookup key](LookupTable) |
 /// | `formatters` | of the storage class | names of formatters, by lookup key |
@@ -39,7 +60,28 @@ pub(crate) enum Verification {
 /// | `checksum` | `true` | whether the BLAKE3 of what is written is recorded |
 /// | `verify_on_read` | `size` | `checksum` to compare checksums too |
 /// | `lease` | `1h` | age at which a writer or remover is taken for dead |
-/// | `concurrency` | 4, or the number of processors | threads that work for one call |
+/// | `concurrency` | 4, or the number of processors; 32 for objects | threads that work for one call |
+///
+/// Roots in object stores come with cargo features:
+///
+/// | root | feature | |
+/// |---|---|---|
+/// | `s3://bucket/prefix` | `s3` | |
+/// | `gs://bucket/prefix` | `gcs` | |
+/// | `az://container/prefix` | `azblob` | |
+/// | `dav://host/path`, `davs://host/path` | `webdav` | without conditional puts: paths must have `{id}` in them |
+/// | `http://host/path`, `https://host/path` | `http` | read-only |
+/// | `memory://name` | `memory` | in the memory of this process, for tests |
+///
+/// They have these keys besides:
+///
+/// | key | default | meaning |
+/// |---|---|---|
+/// | `options` | | table of what the service wants to know, such as `endpoint`, `region`, `access_key_id` |
+/// | `timeout` | `60s` | how long a request, or a part of one, may take |
+/// | `retries` | 4 | how often something is tried again |
+/// | `connections` | 64 | requests at once, of all calls |
+/// | `conditional_puts` | `true` | `false` for an S3 server that ignores `If-None-Match`: paths must have `{id}` in them |
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FileDatastoreFactory;
 
@@ -48,7 +90,6 @@ impl DatastoreFactory for FileDatastoreFactory {
         section.text("kind")?;
         let name = ArcStr::from(section.text("name")?.unwrap_or_else(|| "file".to_owned()));
         check_datastore_name(&name)?;
-        let root = root(section)?;
         let workers =
             section.number("concurrency")?.map(|count| usize::try_from(count).unwrap_or(usize::MAX));
         let lease = section.duration("lease")?.unwrap_or(LEASE);
@@ -66,38 +107,58 @@ impl DatastoreFactory for FileDatastoreFactory {
             read_only: context.read_only,
             name,
         };
+        if workers == Some(0) {
+            return Err(unusable(section, "concurrency", &"there must be one thread at least"));
+        }
+        let store = store(section, context, workers, lease)?;
         section.finish()?;
         for formatter in settings.formatters.values() {
             context.formatters.get(formatter).map_err(|error| unusable(section, "formatters", &error))?;
         }
-        if workers == Some(0) {
-            return Err(unusable(section, "concurrency", &"there must be one thread at least"));
-        }
-        let workers = workers
-            .unwrap_or_else(|| std::thread::available_parallelism().map_or(4, |count| count.get().max(4)));
-        let store = LocalStore::new(&root, workers, context.strict)?;
-        Ok(Arc::new(FileDatastore::new(settings, Box::new(store))))
+        Ok(Arc::new(FileDatastore::new(settings, store)))
     }
 }
 
-fn unusable(section: &Section<'_>, key: &str, problem: &dyn std::fmt::Display) -> Error {
+pub(crate) fn unusable(section: &Section<'_>, key: &str, problem: &dyn std::fmt::Display) -> Error {
     let path = if section.path().is_empty() { key.to_owned() } else { format!("{}.{key}", section.path()) };
     Error::new(ErrorKind::Configuration, format!("configuration key '{path}' cannot be used: {problem}"))
 }
 
-fn root(section: &Section<'_>) -> Result<PathBuf> {
-    let text = section.required_text("root")?;
-    if let Some(scheme) = scheme(&text) {
-        let local = local_file(&text).map_err(|error| unusable(section, "root", &error))?;
+/// The store of a root.
+fn store(
+    section: &Section<'_>,
+    context: &DatastoreContext,
+    workers: Option<usize>,
+    lease: Duration,
+) -> Result<Box<dyn Store>> {
+    let root = section.required_text("root")?;
+    #[cfg(feature = "objects")]
+    if scheme(&root).is_some_and(crate::store::is_compiled) {
+        return Ok(Box::new(crate::store::object_store(section, &root, workers, lease)?));
+    }
+    let _ = lease;
+    let workers =
+        workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(4, |count| count.get().max(4)));
+    Ok(Box::new(LocalStore::new(&directory(section, &root)?, workers, context.strict)?))
+}
+
+/// The local directory that a root names.
+fn directory(section: &Section<'_>, root: &str) -> Result<PathBuf> {
+    if let Some(scheme) = scheme(root) {
+        let local = local_file(root).map_err(|error| unusable(section, "root", &error))?;
         return local.ok_or_else(|| {
-            unusable(section, "root", &format!("'{scheme}' is no local directory"))
-                .with_hint(format!("object stores need the cargo feature 'datastore-{scheme}'"))
+            let error = unusable(section, "root", &format!("'{scheme}' is no local directory"));
+            match SERVICES.iter().find(|(known, _)| *known == scheme) {
+                Some((_, feature)) => error
+                    .with_hint(format!("this object store needs the cargo feature 'datastore-{feature}'")),
+                None => error.with_hint("there are file, s3, http(s), gs, az, dav(s) and memory"),
+            }
         });
     }
-    if text.is_empty() || text.contains('\0') {
+    if root.is_empty() || root.contains('\0') {
         return Err(unusable(section, "root", &"it is no path of a directory"));
     }
-    Ok(PathBuf::from(text))
+    Ok(PathBuf::from(root))
 }
 
 fn verification(section: &Section<'_>) -> Result<Verification> {
@@ -150,7 +211,15 @@ mod tests {
     fn what_cannot_be_used_is_told() {
         for (text, reason) in [
             ("", "'datastore.root' is missing"),
+            #[cfg(not(feature = "s3"))]
             ("root = 's3://bucket/x'", "datastore-s3"),
+            #[cfg(feature = "s3")]
+            ("root = 's3://b/x'\noptions = { regoin = 'x' }", "did you mean 'region'?"),
+            #[cfg(feature = "s3")]
+            ("root = 's3://b/x'\noptions = { bucket = 'x' }", "no such option"),
+            #[cfg(feature = "s3")]
+            ("root = 's3://b/x'\ntimeout = 0", "more than nothing"),
+            ("root = 'ftp://x/y'", "there are file, s3"),
             ("root = ''", "no path"),
             ("root = 'file://elsewhere/x'", "no URI of a local file"),
             ("root = '/x'\nrooot = '/y'", "'datastore.rooot' is unknown (butler.toml); did you mean 'root'?"),

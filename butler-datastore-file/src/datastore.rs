@@ -75,6 +75,12 @@ impl FileDatastore {
 
 impl Inner {
     fn refuse_read_only(&self) -> Result<()> {
+        if !self.store.is_writable() {
+            return Err(Error::new(
+                ErrorKind::ReadOnly,
+                format!("datastore '{}' can only be read", self.name),
+            ));
+        }
         if !self.read_only {
             return Ok(());
         }
@@ -99,11 +105,11 @@ impl Datastore for FileDatastore {
 
     fn capabilities(&self) -> DatastoreCapabilities {
         let mut capabilities = DatastoreCapabilities::default();
-        capabilities.writable = !self.inner.read_only;
+        capabilities.writable = !self.inner.read_only && self.inner.store.is_writable();
         capabilities.readable = true;
         capabilities.transfer_modes = self.inner.store.transfer_modes();
         capabilities.artifacts = true;
-        capabilities.no_clobber = true;
+        capabilities.no_clobber = self.inner.store.replaces_nothing();
         capabilities.uris = true;
         capabilities
     }

@@ -66,6 +66,12 @@ pub(crate) fn check_inside(path: &str) -> Result<()> {
     Err(Error::new(ErrorKind::Corrupt, format!("'{}' is no path of an artifact", path.escape_debug())))
 }
 
+/// A path as part of a URI.
+#[cfg(feature = "objects")]
+pub(crate) fn encode(path: &str) -> String {
+    percent_encode(path.as_bytes(), ENCODED).to_string()
+}
+
 /// URI of a local file.
 pub(crate) fn file_uri(path: &Path) -> String {
     format!("file://{}", percent_encode(path.as_os_str().as_bytes(), ENCODED))

@@ -4,6 +4,8 @@
 //! or a share of one. A store of objects waits for its requests on such a thread.
 
 mod local;
+#[cfg(feature = "objects")]
+mod object;
 mod source;
 
 use std::fmt::Debug;
@@ -17,6 +19,8 @@ use butler_core::{Error, ErrorKind, ReadSource, Result};
 use crate::journal::EntryName;
 
 pub(crate) use local::{LocalStore, is_file, is_temporary_of};
+#[cfg(feature = "objects")]
+pub(crate) use object::{is_compiled, object_store};
 pub(crate) use source::{FileId, FileSource};
 
 /// A place for artifacts under a root.
@@ -26,8 +30,19 @@ pub(crate) trait Store: Debug + Send + Sync + 'static {
     /// Ways in which local files come in.
     fn transfer_modes(&self) -> Vec<TransferMode>;
 
+    /// Whether anything can be written.
+    fn is_writable(&self) -> bool;
+
+    /// Whether an artifact never replaces one that is there, whoever wrote it.
+    ///
+    /// Where it may, a path must not be anybody else's: it has the dataset's id in it.
+    fn replaces_nothing(&self) -> bool;
+
     /// How many threads are worth working for one call.
     fn workers(&self) -> usize;
+
+    /// How many artifacts a thread best takes at once.
+    fn block(&self) -> usize;
 
     /// URI of a path.
     fn uri(&self, path: &str) -> String;
@@ -100,7 +115,7 @@ pub(crate) trait Store: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// Those of the system.
-    fn hold_entry(&self, name: &EntryName) -> Result<Option<Hold>>;
+    fn hold_entry(&self, name: &EntryName) -> Result<Option<Box<dyn Hold>>>;
 
     /// Makes an entry as old as if it were written now.
     ///
@@ -121,8 +136,14 @@ pub(crate) trait Store: Debug + Send + Sync + 'static {
     fn sweep_journal(&self, older_than: f64) -> Result<()>;
 }
 
-/// What keeps other recoveries away from an entry, until it is dropped.
-pub(crate) type Hold = Box<dyn Send>;
+/// What keeps other recoveries away from an entry, until it is released or dropped.
+pub(crate) trait Hold: Send {
+    /// Lets others have the entry.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn release(self: Box<Self>) -> Result<()>;
+}
 
 /// Place of an artifact that belongs to a journal entry.
 #[derive(Clone, Copy, Debug)]

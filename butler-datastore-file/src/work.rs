@@ -7,19 +7,28 @@ use butler_core::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
 
-/// Items that a thread takes at once: enough for its share of a directory, few enough to share well.
-const BLOCK: usize = 16;
-
 /// Starts something on a thread that may block.
 ///
 /// # Errors
 /// `Unexpected` outside of a Tokio runtime.
 pub(crate) fn start<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
-    let runtime = Handle::try_current().map_err(|error| {
+    Ok(runtime()?.spawn_blocking(run))
+}
+
+/// Waits for something, on a thread that may.
+///
+/// # Errors
+/// `Unexpected` outside of a Tokio runtime.
+#[cfg(feature = "objects")]
+pub(crate) fn wait<T>(something: impl Future<Output = T>) -> Result<T> {
+    Ok(runtime()?.block_on(something))
+}
+
+fn runtime() -> Result<Handle> {
+    Handle::try_current().map_err(|error| {
         Error::new(ErrorKind::Unexpected, "a file datastore is used outside of a Tokio runtime")
             .with_source(error)
-    })?;
-    Ok(runtime.spawn_blocking(run))
+    })
 }
 
 /// What became of something that was started.
@@ -50,23 +59,25 @@ pub(crate) async fn blocking<T: Send + 'static>(
 #[derive(Debug)]
 pub(crate) struct Shared {
     count: usize,
+    block: usize,
     next: AtomicUsize,
 }
 
 impl Shared {
-    pub(crate) fn new(count: usize) -> Self {
-        Self { count, next: AtomicUsize::new(0) }
+    /// `block` is how many a thread takes at once.
+    pub(crate) fn new(count: usize, block: usize) -> Self {
+        Self { count, block, next: AtomicUsize::new(0) }
     }
 
     /// How many threads are worth it, of as many as may be.
     pub(crate) fn threads(&self, limit: usize) -> usize {
-        self.count.div_ceil(BLOCK).min(limit)
+        self.count.div_ceil(self.block).min(limit)
     }
 
     /// The next block; none when all are taken.
     pub(crate) fn take(&self) -> Option<Range<usize>> {
-        let begin = self.next.fetch_add(BLOCK, Ordering::Relaxed);
-        (begin < self.count).then(|| begin..(begin + BLOCK).min(self.count))
+        let begin = self.next.fetch_add(self.block, Ordering::Relaxed);
+        (begin < self.count).then(|| begin..(begin + self.block).min(self.count))
     }
 }
 
@@ -77,7 +88,7 @@ mod tests {
     #[test]
     fn every_item_is_taken_once() {
         for count in [0, 1, 15, 16, 17, 100] {
-            let shared = Shared::new(count);
+            let shared = Shared::new(count, 16);
             let taken: Vec<usize> = std::iter::from_fn(|| shared.take()).flatten().collect();
             assert_eq!(taken, (0..count).collect::<Vec<_>>());
             assert_eq!(

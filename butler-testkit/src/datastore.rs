@@ -16,6 +16,8 @@ mod names;
 mod put;
 mod recovery;
 mod removal;
+#[cfg(feature = "s3")]
+pub mod s3;
 mod storage;
 mod transactions;
 mod uris;
@@ -32,7 +34,7 @@ use crate::case::{Case, Harness};
 
 pub use books::Books;
 pub use context::Opening;
-pub use storage::FactoryHarness;
+pub use storage::{FactoryHarness, LocalDirectory};
 
 /// What a [`Datastore`] is tested with.
 #[async_trait]
@@ -42,6 +44,11 @@ pub trait DatastoreHarness: Harness {
     /// # Errors
     /// Those of the datastore.
     async fn storage(&self) -> Result<Box<dyn Storage>>;
+
+    /// Whether what lies below can take paths of a thousand bytes.
+    fn long_names(&self) -> bool {
+        true
+    }
 
     /// Number of bytes that are many; `BUTLER_TEST_LARGE` sets it.
     fn large(&self) -> usize {
@@ -99,6 +106,11 @@ pub trait Backstage: Send + Sync {
 
     /// The root, if it is a local directory.
     fn root(&self) -> Option<&Path>;
+
+    /// What URIs of artifacts begin with, decoded and without a slash at the end, if they are not of local files.
+    fn uri(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Hands the names of all cases to a macro of this crate.

@@ -17,6 +17,16 @@ pub fn factories() -> Factories {
     factories.add_datastore("file", Arc::new(butler_datastore_file::FileDatastoreFactory));
     #[cfg(not(feature = "datastore-fs"))]
     factories.note_missing("file", "datastore-fs");
+    #[cfg(feature = "datastore-chained")]
+    {
+        factories.add_datastore("chained", Arc::new(butler_datastore_chained::ChainedDatastoreFactory));
+        factories.add_datastore("stream", Arc::new(butler_datastore_chained::StreamDatastoreFactory::default()));
+    }
+    #[cfg(not(feature = "datastore-chained"))]
+    {
+        factories.note_missing("chained", "datastore-chained");
+        factories.note_missing("stream", "datastore-chained");
+    }
     factories.add_datastore("memory", Arc::new(MemoryDatastoreFactory));
     factories
 }

@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 pub use arcstr::ArcStr;
 pub use butler_core::*;
+#[cfg(feature = "datastore-chained")]
+pub use butler_datastore_chained as datastore_chained;
 pub use factories::{factories, formatters};
 pub use source::FileSource;
 

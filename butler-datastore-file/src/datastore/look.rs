@@ -61,7 +61,7 @@ fn all_there(inner: &Inner, dataset: &DatasetRef) -> Result<bool> {
 }
 
 pub(super) async fn exists(inner: &Arc<Inner>, datasets: &[DatasetRef]) -> Result<Vec<bool>> {
-    let shared = Arc::new(Shared::new(datasets.len()));
+    let shared = Arc::new(Shared::new(datasets.len(), inner.store.block()));
     let datasets: Arc<[DatasetRef]> = datasets.into();
     let mut threads = Vec::new();
     for _ in 0..shared.threads(inner.store.workers()) {
@@ -144,6 +144,29 @@ pub(super) async fn open(inner: &Arc<Inner>, dataset: DatasetRef) -> Result<Vec<
     .await
 }
 
+/// Bytes that are read at once, of an artifact that is no local file.
+const PART: u64 = 8 << 20;
+
+/// The bytes of an artifact in parts, each of which is read when it is asked for.
+fn parts(source: Box<dyn ReadSource>) -> ArtifactBody {
+    let read = |(mut source, at): (Box<dyn ReadSource>, u64)| async move {
+        if at >= source.size() {
+            return Ok(None);
+        }
+        let (source, part) = blocking(move || {
+            let part = source.read_range(at, PART)?;
+            Ok((source, part))
+        })
+        .await?;
+        let next = at + part.len() as u64;
+        if part.is_empty() {
+            return Err(Error::new(ErrorKind::Integrity, "an artifact ended before its end"));
+        }
+        Ok(Some((part, (source, next))))
+    };
+    ArtifactBody::Stream(Box::pin(futures::stream::try_unfold((source, 0), read)))
+}
+
 fn artifact(inner: &Inner, record: &FileRecord) -> Result<Artifact> {
     let mut source = open_location(inner, &record.location)?;
     check_size(&*source, record)?;
@@ -157,7 +180,8 @@ fn artifact(inner: &Inner, record: &FileRecord) -> Result<Artifact> {
         checksum: record.checksum.clone(),
         body: match path {
             Some(path) => ArtifactBody::File(path),
-            None => ArtifactBody::Bytes(source.read_all()?),
+            None if source.size() <= PART => ArtifactBody::Bytes(source.read_all()?),
+            None => parts(source),
         },
     })
 }

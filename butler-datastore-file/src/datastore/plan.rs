@@ -81,8 +81,21 @@ impl TypePlan {
         let sought = component.unwrap_or(dataset_type);
         let class = inner.reader.class(sought.storage_class());
         let disassemble = inner.disassemble.get(dataset_type, Some(data_id)).copied().unwrap_or(false);
+        let paths = inner.templates.resolve(dataset_type, component, Some(data_id))?;
+        if !inner.store.replaces_nothing() && !paths.has_id() {
+            return Err(Error::new(
+                ErrorKind::Template,
+                format!(
+                    "datastore '{}' lies where artifacts might be replaced by others, and the paths of \
+                     dataset type '{}' have no id in them",
+                    inner.name,
+                    dataset_type.name()
+                ),
+            )
+            .with_hint("add the field {id} to its file template"));
+        }
         Ok(Self {
-            paths: inner.templates.resolve(dataset_type, component, Some(data_id))?,
+            paths,
             disassemble: component.is_none() && disassemble && !class.components.is_empty(),
             formatter: formatter_name(inner, sought, &class, data_id)?,
             class,
@@ -189,6 +202,9 @@ fn inspect(inner: &Inner, requests: &[WriteRequest]) -> Result<Vec<(Source, Tran
         }
         if *mode == TransferMode::Split {
             *mode = resolve_split(source);
+        }
+        if matches!(mode, TransferMode::Link) && !modes.contains(mode) {
+            *mode = TransferMode::Copy;
         }
         if *mode == TransferMode::InPlace && source.inside.is_none() {
             return Err(Error::new(

@@ -19,7 +19,7 @@ use crate::work::{Shared, joined, start};
 /// Reads objects on a few threads, in the order asked for.
 pub(super) async fn get(inner: &Arc<Inner>, requests: Vec<GetRequest>) -> Vec<Result<Object>> {
     let count = requests.len();
-    let (shared, requests) = (Arc::new(Shared::new(count)), Arc::new(requests));
+    let (shared, requests) = (Arc::new(Shared::new(count, inner.store.block())), Arc::new(requests));
     let mut threads = Vec::new();
     let mut problem = None;
     for _ in 0..shared.threads(inner.store.workers()) {
@@ -174,8 +174,8 @@ pub(super) fn check_size(source: &dyn ReadSource, record: &FileRecord) -> Result
     }
 }
 
-fn check_checksum(source: &mut dyn ReadSource, record: &FileRecord) -> Result<()> {
-    let Some(expected) = &record.checksum else { return Ok(()) };
+/// BLAKE3 of the bytes of an artifact, in hexadecimal.
+pub(super) fn checksum(source: &mut dyn ReadSource) -> Result<ArcStr> {
     let mut hasher = blake3::Hasher::new();
     let mut at = 0;
     while at < source.size() {
@@ -186,8 +186,13 @@ fn check_checksum(source: &mut dyn ReadSource, record: &FileRecord) -> Result<()
         hasher.update(&part);
         at += part.len() as u64;
     }
-    let found = hasher.finalize().to_hex();
-    if found.as_str() == expected.as_str() {
+    Ok(hasher.finalize().to_hex().as_str().into())
+}
+
+fn check_checksum(source: &mut dyn ReadSource, record: &FileRecord) -> Result<()> {
+    let Some(expected) = &record.checksum else { return Ok(()) };
+    let found = checksum(source)?;
+    if found == *expected {
         return Ok(());
     }
     Err(Error::new(

@@ -15,10 +15,11 @@ use butler_core::datastore::{
     RecoverOptions, RecoveredEntry, TransferMode, alternative_path,
 };
 use butler_core::registry::Outcome;
-use butler_core::{Error, ErrorKind, Instant, Result, failpoint};
+use butler_core::{Error, ErrorKind, Instant, ReadSource, Result, failpoint};
 use rustc_hash::FxHashSet;
 
 use super::Inner;
+use super::read::checksum;
 use super::remove::{Deleted, delete_unnamed, named_paths};
 use crate::error::io_error;
 use crate::journal::{EntryName, Lease};
@@ -95,8 +96,22 @@ impl Recovery<'_> {
                 outcome
             }
         };
-        let last_look = known.is_some();
         let header = entry.header.clone();
+        let result = self.deal(entry, outcome, known.is_some()).await;
+        // Let go in any case, before somebody looks at the journal.
+        let released = blocking(move || hold.release()).await;
+        let (deleted, kept) = result?;
+        released?;
+        Ok(Some(RecoveredEntry { header, outcome, deleted, kept }))
+    }
+
+    /// Finishes or undoes what an entry announces, and deletes the entry unless it is kept.
+    async fn deal(
+        &self,
+        entry: JournalEntry,
+        outcome: Outcome,
+        last_look: bool,
+    ) -> Result<(Vec<ArcStr>, bool)> {
         let result = match (self.name.action, outcome) {
             (JournalAction::Put, Outcome::Committed) => {
                 self.finish_write(entry).await.map(|()| (Vec::new(), false))
@@ -114,8 +129,7 @@ impl Recovery<'_> {
             blocking(move || inner.store.delete_entry(&name)).await?;
             self.books.forget(vec![self.name.name.clone()]).await?;
         }
-        drop(hold);
-        Ok(Some(RecoveredEntry { header, outcome, deleted, kept }))
+        Ok((deleted, kept))
     }
 
     async fn renew(&self) -> Result<()> {
@@ -165,12 +179,18 @@ impl Recovery<'_> {
 }
 
 /// Holds and reads an entry that is older than the lease; none if it is younger, gone, or held by another recovery.
-fn hold(inner: &Inner, name: &EntryName, lease: f64) -> Result<Option<(Hold, JournalEntry)>> {
-    let Some(hold) = inner.store.hold_entry(name)? else { return Ok(None) };
-    if !inner.store.entry_age(name)?.is_some_and(|age| age >= lease) {
+fn hold(inner: &Inner, name: &EntryName, lease: f64) -> Result<Option<(Box<dyn Hold>, JournalEntry)>> {
+    let is_old = || Ok::<bool, Error>(inner.store.entry_age(name)?.is_some_and(|age| age >= lease));
+    if !is_old()? {
         return Ok(None);
     }
-    let Some(bytes) = inner.store.read_entry(name)? else { return Ok(None) };
+    let Some(hold) = inner.store.hold_entry(name)? else { return Ok(None) };
+    // Another recovery may have dealt with it meanwhile.
+    let read = if is_old()? { inner.store.read_entry(name)? } else { None };
+    let Some(bytes) = read else {
+        hold.release()?;
+        return Ok(None);
+    };
     let entry = match JournalEntry::from_bytes(&bytes) {
         // What was written by a newer version is left to it.
         Err(error) if error.kind() == ErrorKind::SchemaVersion => return Err(error),
@@ -254,23 +274,32 @@ fn delete_moved(inner: &Inner, artifact: &JournalArtifact) -> Result<()> {
     let source = Path::new(source.as_str());
     let Ok(metadata) = fs::symlink_metadata(source) else { return Ok(()) };
     for path in candidates(artifact) {
-        let Some(file) = inner.store.local_file(&path) else { continue };
+        let Some(file) = inner.store.local_file(&path) else {
+            if inner.store.exists(&path)? && same_bytes(&mut *inner.store.open(&path)?, source)? {
+                return delete_source(source);
+            }
+            continue;
+        };
         let Ok(there) = fs::symlink_metadata(&file) else { continue };
         if FileId::of(&there).is(&FileId::of(&metadata)) && there.is_file() && FileId::of(&there).links < 2 {
             // Two names of one directory entry: it was never moved.
             continue;
         }
-        if FileId::of(&there).is(&FileId::of(&metadata)) || same_bytes(&file, source)? {
-            return fs::remove_file(source).map_err(|error| {
-                io_error(error, &format!("cannot delete '{}', which was moved", source.display()))
-            });
+        if FileId::of(&there).is(&FileId::of(&metadata)) || same_bytes(&mut FileSource::open(&file)?, source)?
+        {
+            return delete_source(source);
         }
     }
     tracing::warn!(path = %source.display(), "a file that was moved has been replaced, and stays");
     Ok(())
 }
 
-fn same_bytes(one: &Path, other: &Path) -> Result<bool> {
-    let checksum = |path: &Path| -> Result<_, Error> { FileSource::open(path)?.checksum() };
-    Ok(checksum(one)? == checksum(other)?)
+fn delete_source(source: &Path) -> Result<()> {
+    fs::remove_file(source)
+        .map_err(|error| io_error(error, &format!("cannot delete '{}', which was moved", source.display())))
+}
+
+fn same_bytes(artifact: &mut dyn ReadSource, file: &Path) -> Result<bool> {
+    let (expected, size) = FileSource::open(file)?.checksum()?;
+    Ok(artifact.size() == size && checksum(artifact)? == expected)
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use arcstr::ArcStr;
 use async_trait::async_trait;
 use butler_core::datastore::{ArtifactBody, RecordsByDataset, TransferMode, WriteRequest, WriteTransaction};
-use butler_core::{Error, ErrorKind, Result, failpoint};
+use butler_core::{Error, ErrorKind, Result, Retry, failpoint};
 use futures::StreamExt;
 use tokio::task::JoinHandle;
 
@@ -19,7 +19,7 @@ use crate::error::{io_error, sink_error};
 use crate::ingest::Source;
 use crate::journal::EntryName;
 use crate::record::FileRecord;
-use crate::store::{Content, FileId, FileSource, Placed, Session, Spot};
+use crate::store::{Content, FileId, FileSource, Made, Placed, Session, Spot};
 use crate::work::{Shared, blocking, joined, start};
 
 /// Nothing was done for an artifact.
@@ -30,6 +30,8 @@ const BEGUN: u8 = 1;
 const PLACED: u8 = 2;
 /// It is there, and nothing else.
 const SETTLED: u8 = 3;
+/// It may be there, or may still come.
+const UNSURE: u8 = 4;
 
 /// A write, shared by the threads that work on it.
 #[derive(Debug)]
@@ -98,7 +100,12 @@ impl Work {
                 }
                 // A formatter is anybody's code: what it leaves behind when it panics is cleared away too.
                 let placed = catch_unwind(AssertUnwindSafe(|| self.place(&mut *session, index)));
-                if let Err(error) = placed.unwrap_or_else(|_| Err(panicked())) {
+                if let Err(mut error) = placed.unwrap_or_else(|_| Err(panicked())) {
+                    if error.retry() == Retry::OutcomeUnknown {
+                        self.states[index].store(UNSURE, Ordering::Release);
+                        // Of the artifact; what is sure is that nothing is stored.
+                        error = error.with_retry(Retry::Exhausted);
+                    }
                     self.stop.store(true, Ordering::Relaxed);
                     result = Err((index, error));
                     break 'all;
@@ -187,8 +194,15 @@ impl Work {
     /// Removes what was placed, and the directories that were made for it; then the entry.
     fn roll_back(&self) -> Result<()> {
         let mut session = self.inner.store.session();
+        let mut unsure = None;
         for &index in &self.order {
             let state = self.state(index);
+            if state == UNSURE {
+                unsure = Some(index);
+                if session.made(self.spot(index), None)? == Made::Yes {
+                    session.delete(self.spot(index).path, false)?;
+                }
+            }
             if matches!(state, PLACED | SETTLED) {
                 session.delete(self.spot(index).path, false)?;
             }
@@ -200,7 +214,17 @@ impl Work {
             std::mem::take(&mut *self.directories.lock().unwrap_or_else(PoisonError::into_inner));
         session.remove_directories(directories)?;
         session.finish()?;
-        self.delete_entry()
+        match unsure {
+            None => self.delete_entry(),
+            Some(index) => Err(Error::new(
+                ErrorKind::Connection,
+                format!(
+                    "'{}' may still be written by a request that was not answered",
+                    self.spot(index).path
+                ),
+            )
+            .with_hint("a recovery deletes it")),
+        }
     }
 
     fn delete_entry(&self) -> Result<()> {
@@ -351,7 +375,7 @@ impl WriteTransaction for FileWrite {
     }
 
     async fn execute(&mut self) -> Result<RecordsByDataset> {
-        let shared = Arc::new(Shared::new(self.work.placements.len()));
+        let shared = Arc::new(Shared::new(self.work.placements.len(), self.work.inner.store.block()));
         for _ in 0..shared.threads(self.work.inner.store.workers()) {
             let (work, shared) = (Arc::clone(&self.work), Arc::clone(&shared));
             self.running.push(start(move || work.place_shared(&shared))?);

@@ -72,6 +72,19 @@ impl Store for LocalStore {
         TransferMode::ALL.to_vec()
     }
 
+    fn is_writable(&self) -> bool {
+        true
+    }
+
+    fn replaces_nothing(&self) -> bool {
+        true
+    }
+
+    /// Enough for its share of a directory, few enough to share well.
+    fn block(&self) -> usize {
+        16
+    }
+
     fn workers(&self) -> usize {
         self.workers
     }
@@ -141,7 +154,7 @@ impl Store for LocalStore {
         journal::delete(self, name)
     }
 
-    fn hold_entry(&self, name: &EntryName) -> Result<Option<Hold>> {
+    fn hold_entry(&self, name: &EntryName) -> Result<Option<Box<dyn Hold>>> {
         journal::hold(self, name)
     }
 

@@ -192,7 +192,9 @@ impl Fixture {
     /// Path under the root of a URI.
     pub(super) fn path_of_uri(&self, uri: &str) -> String {
         let path = decode(uri.strip_prefix("file://").unwrap_or(uri));
-        let root = self.root().map(|root| format!("{}/", root.display())).unwrap_or_default();
+        let root = self.root().map(|root| format!("{}/", root.display()));
+        let place = || self.backstage().and_then(Backstage::uri).map(|uri| format!("{uri}/"));
+        let root = root.or_else(place).unwrap_or_default();
         path.strip_prefix(&root).map(str::to_owned).unwrap_or(path)
     }
 

@@ -48,9 +48,7 @@ impl DatastoreHarness for FactoryHarness {
         if !self.local {
             return Ok(Box::new(InMemory { factory, open: Mutex::default() }));
         }
-        let directory = tempfile::tempdir().map_err(failed)?;
-        let root = directory.path().canonicalize().map_err(failed)?.join("root with ä");
-        Ok(Box::new(Local { factory, _directory: directory, root }))
+        Ok(Box::new(Local { factory, directory: LocalDirectory::new()? }))
     }
 }
 
@@ -70,18 +68,53 @@ impl Storage for InMemory {
 
 struct Local {
     factory: Arc<dyn DatastoreFactory>,
-    _directory: TempDir,
-    root: PathBuf,
+    directory: LocalDirectory,
 }
 
 #[async_trait]
 impl Storage for Local {
     async fn open(&self, opening: &Opening) -> Result<Arc<dyn Datastore>> {
-        opening.build(&*self.factory, &format!("root = '{}'", self.root.display()))
+        opening.build(&*self.factory, &format!("root = '{}'", self.directory.root.display()))
     }
 
     fn backstage(&self) -> Option<&dyn Backstage> {
-        Some(self)
+        Some(&self.directory)
+    }
+}
+
+/// A temporary directory with the root of a datastore, which is not made, and nothing else in it.
+#[derive(Debug)]
+pub struct LocalDirectory {
+    _directory: TempDir,
+    root: PathBuf,
+    /// What URIs begin with, if the datastore does not see that these are local files.
+    uri: Option<String>,
+}
+
+impl LocalDirectory {
+    /// A directory that goes when this is dropped.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn new() -> Result<Self> {
+        let directory = tempfile::tempdir().map_err(failed)?;
+        let root = directory.path().canonicalize().map_err(failed)?.join("root with ä");
+        Ok(Self { _directory: directory, root, uri: None })
+    }
+
+    /// A directory that a server serves, in which a datastore lies at a path.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn served(uri: String, path: &str) -> Result<Self> {
+        let this = Self::new()?;
+        Ok(Self { root: this.root.join(path), uri: Some(uri), ..this })
+    }
+
+    /// Where the root lies, if that is a local directory or not.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.root
     }
 }
 
@@ -94,7 +127,7 @@ fn failed(error: std::io::Error) -> Error {
 }
 
 #[async_trait]
-impl Backstage for Local {
+impl Backstage for LocalDirectory {
     async fn list(&self) -> Result<Vec<String>> {
         let mut files = Vec::new();
         let mut directories = vec![self.root.clone()];
@@ -135,6 +168,10 @@ impl Backstage for Local {
     }
 
     fn root(&self) -> Option<&Path> {
-        Some(&self.root)
+        Some(&*self.root).filter(|_| self.uri.is_none())
+    }
+
+    fn uri(&self) -> Option<String> {
+        self.uri.clone()
     }
 }

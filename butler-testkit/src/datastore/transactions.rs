@@ -25,7 +25,7 @@ pub(super) async fn nothing_is_written_by_preparing(h: &dyn DatastoreHarness) ->
     let transaction = fixture.datastore.prepare_write(requests(&datasets)).await?;
     let files = fixture.files().await?;
     assert!(files.iter().all(|path| path.starts_with(JOURNAL)), "{files:?}");
-    assert_eq!(files.len(), transaction.entries().len());
+    assert!(fixture.backstage().is_none() || files.len() == transaction.entries().len(), "{files:?}");
     assert!(!fixture.exists(&datasets[0]).await?);
     transaction.roll_back().await
 }
@@ -40,7 +40,8 @@ pub(super) async fn the_entry_names_what_is_written(h: &dyn DatastoreHarness) ->
     let entry = fixture.entry().await?;
     assert!(entry.is_complete());
     assert_eq!(transaction.entries(), std::slice::from_ref(&entry.header.entry));
-    assert_eq!(entry.header.datastore, *fixture.datastore.name());
+    let tables = fixture.datastore.tables();
+    assert!(tables.iter().any(|table| table.datastore == entry.header.datastore), "{:?}", entry.header);
     assert_eq!((entry.header.action, entry.header.operation), (JournalAction::Put, JournalOperation::Put));
     assert_eq!(entry.header.process, std::process::id());
     for dataset in &datasets {
@@ -78,7 +79,9 @@ pub(super) async fn entries_have_names_of_their_own(h: &dyn DatastoreHarness) ->
         assert_ne!(one.entries(), other.entries());
     }
     one.roll_back().await?;
-    assert_eq!(fixture.journal().await?.len(), other.entries().len());
+    if fixture.backstage().is_some() {
+        assert_eq!(fixture.journal().await?.len(), other.entries().len());
+    }
     other.roll_back().await
 }
 

@@ -106,10 +106,20 @@ pub(super) fn delete(store: &LocalStore, name: &EntryName) -> Result<()> {
     Ok(())
 }
 
+/// A lock on the file of an entry.
+struct Lock(std::os::fd::OwnedFd);
+
+impl Hold for Lock {
+    fn release(self: Box<Self>) -> Result<()> {
+        drop(self.0);
+        Ok(())
+    }
+}
+
 /// Locks an entry. The system unlocks it when its process ends, however that comes about.
-pub(super) fn hold(store: &LocalStore, name: &EntryName) -> Result<Option<Hold>> {
+pub(super) fn hold(store: &LocalStore, name: &EntryName) -> Result<Option<Box<dyn Hold>>> {
     let file = name.file();
-    let lock = |directory: BorrowedFd<'_>| -> rustix::io::Result<Option<Hold>> {
+    let lock = |directory: BorrowedFd<'_>| -> rustix::io::Result<Option<Box<dyn Hold>>> {
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(directory, &file, flags, Mode::empty())?;
         match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
@@ -121,7 +131,7 @@ pub(super) fn hold(store: &LocalStore, name: &EntryName) -> Result<Option<Hold>>
         // It may have been dealt with while it was opened.
         let there = rustix::fs::statat(directory, &file, AtFlags::SYMLINK_NOFOLLOW)?;
         let same = FileId::of_stat(&rustix::fs::fstat(&fd)?).is(&FileId::of_stat(&there));
-        Ok(same.then(|| Box::new(fd) as Hold))
+        Ok(same.then(|| Box::new(Lock(fd)) as Box<dyn Hold>))
     };
     let held = within(store, |directory| match lock(directory) {
         Err(Errno::NOENT) => Ok(None),

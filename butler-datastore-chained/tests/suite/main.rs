@@ -1,0 +1,7 @@
+//! Chained datastores.
+
+#[cfg(test)]
+mod chains;
+mod conformance;
+mod harness;
+mod mutants;
