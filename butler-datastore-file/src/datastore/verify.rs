@@ -67,7 +67,7 @@ fn recorded(inner: &Inner, datasets: &[DatasetRef]) -> (Vec<Recorded>, Vec<Findi
 
 async fn compare(inner: &Arc<Inner>, datasets: &[DatasetRef], checksum: bool) -> Result<Vec<Finding>> {
     let (all, mut findings) = recorded(inner, datasets);
-    let (shared, all) = (Arc::new(Shared::new(all.len())), Arc::new(all));
+    let (shared, all) = (Arc::new(Shared::new(all.len(), inner.store.block())), Arc::new(all));
     let mut threads = Vec::new();
     for _ in 0..shared.threads(inner.store.workers()) {
         let (inner, shared, all) = (Arc::clone(inner), Arc::clone(&shared), Arc::clone(&all));
