@@ -7,6 +7,7 @@
 mod batch;
 mod check;
 mod glob;
+mod print;
 mod relation;
 mod scalar;
 mod table;

@@ -103,7 +103,7 @@ impl Bench {
 
 fn payload(n: usize) -> Structured {
     json!({
-        "index": n, "name": format!("dataset-{n:06}"), "exposure": 20_260_101_00001_i64, "detector": n % 189,
+        "index": n, "name": format!("dataset-{n:06}"), "exposure": 2_026_010_100_001_i64, "detector": n % 189,
         "values": (0..10).map(|i| i * n).collect::<Vec<_>>(), "mean": 0.25 * n as f64, "ok": true,
     })
 }

@@ -1,6 +1,10 @@
 //! Formatters that come with every build.
 
+mod csv;
+mod fits;
 mod json;
+mod msgpack;
+mod npy;
 mod python;
 mod raw;
 mod text;
@@ -19,13 +23,17 @@ pub(crate) use python::float_repr;
 /// In-memory type of maps, lists, text, numbers, booleans and null.
 const STRUCTURED: &[&str] = &["structured"];
 
-/// The formatters that come with this crate: `json`, `yaml`, `toml`, `text` and `bytes`.
+/// The formatters that come with this crate.
 ///
 /// | name | in memory | extension | bytes |
 /// |---|---|---|---|
 /// | `json` | structured | `.json` | as Python's `json.dumps` writes them with `ensure_ascii=False` |
 /// | `yaml` | structured | `.yaml` | YAML in block style; what YAML 1.1 would take for something else is quoted |
 /// | `toml` | structured | `.toml` | a table; null and integers beyond 63 bits cannot be written, times are read as text |
+/// | `msgpack` | structured | `.msgpack` | MessagePack; binary data, extensions and numbers that are not finite are refused |
+/// | `csv` | table ([`Table`](crate::Table)) | `.ecsv` | CSV with a header of ECSV, which says the types; read without it, types show in the values |
+/// | `npy` | array ([`Array`](crate::Array)) | `.npy` | an array of NumPy |
+/// | `fits` | array | `.fits` | an image of FITS; of several, the first, or that of the parameter `hdu`; component `header` |
 /// | `text` | text | `.txt` | UTF-8 |
 /// | `bytes` | bytes | `.bin` | as they are |
 ///
@@ -38,6 +46,10 @@ pub fn formatters() -> Formatters {
     formatters.register(Arc::new(json::Json));
     formatters.register(Arc::new(yaml::Yaml));
     formatters.register(Arc::new(toml::Toml));
+    formatters.register(Arc::new(msgpack::MessagePack));
+    formatters.register(Arc::new(csv::Csv));
+    formatters.register(Arc::new(npy::Npy));
+    formatters.register(Arc::new(fits::Fits));
     formatters.register(Arc::new(text::Text));
     formatters.register(Arc::new(raw::RawBytes));
     formatters

@@ -20,10 +20,13 @@ use futures::StreamExt;
 
 /// Datasets that are put and read; `BUTLER_TEST_FAULTS` sets the number.
 fn count() -> i64 {
-    std::env::var("BUTLER_TEST_FAULTS").ok().and_then(|count| count.parse().ok()).unwrap_or(200)
+    std::env::var("BUTLER_TEST_FAULTS").ok().and_then(|count| count.parse().ok()).unwrap_or(100)
 }
 
 const SETTINGS: &str = "name = 's3'\ntimeout = '200ms'\nretries = 6\nconcurrency = 16\ntemplates.default = '{run}/{datasetType}_{instrument}_{detector}'";
+
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(250);
 
 const FAULTS: Faults = Faults { errors: 0.05, timeouts: 0.05, lost: 0.02, late: Duration::from_millis(300) };
 
@@ -34,6 +37,7 @@ struct Fixture {
     issuer: IdIssuer,
 }
 
+#[cfg(test)]
 impl Fixture {
     async fn new() -> Self {
         let server = S3Server::start().await.unwrap();
@@ -90,7 +94,7 @@ impl Fixture {
                     "{error:?}"
                 ),
             }
-            self.recover(Duration::from_secs(2)).await;
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
@@ -119,8 +123,17 @@ async fn nothing_is_lost_and_nothing_is_left() {
     let fixture = Fixture::new().await;
     fixture.server.set_faults(FAULTS);
     let fixture = &fixture;
-    let stored: Vec<DatasetRef> =
-        futures::stream::iter(0..count()).map(|n| fixture.put(n)).buffer_unordered(16).collect().await;
+    let recoveries = async {
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            fixture.recover(Duration::from_secs(2)).await;
+        }
+    };
+    let all = futures::stream::iter(0..count()).map(|n| fixture.put(n)).buffer_unordered(16).collect();
+    let stored: Vec<DatasetRef> = tokio::select! {
+        stored = all => stored,
+        () = recoveries => unreachable!("recoveries do not end"),
+    };
     let read: Vec<(i64, Structured)> = futures::stream::iter(&stored)
         .map(|dataset| async move {
             let n = dataset.data_id().get("detector").map(ToString::to_string).unwrap();

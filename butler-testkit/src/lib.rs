@@ -63,6 +63,68 @@
 //! the function returns no harness, because a server is not installed, the tests pass
 //! and [`require`] says so, unless `BUTLER_TEST_REQUIRE` forbids it.
 //!
+//! # Proving a registry
+//!
+//! A [`Registry`](butler_core::registry::Registry) is proved likewise: whoever writes one says how to create one
+//! and how to open it again. This is a whole `tests/conformance.rs`:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use async_trait::async_trait;
+//! use butler_core::registry::Registry;
+//! use butler_core::{DimensionUniverse, Result};
+//! use butler_testkit::Harness;
+//! use butler_testkit::registry::{Place, RegistryHarness};
+//! # mod mine {
+//! #     use super::*;
+//! #     use butler_core::{Error, ErrorKind};
+//! #     pub(crate) async fn create(_: &str, _: DimensionUniverse) -> Result<Arc<dyn Registry>> {
+//! #         Err(Error::new(ErrorKind::Unsupported, "there is none"))
+//! #     }
+//! #     pub(crate) async fn open(_: &str, _: bool) -> Result<Arc<dyn Registry>> {
+//! #         Err(Error::new(ErrorKind::Unsupported, "there is none"))
+//! #     }
+//! # }
+//!
+//! struct MyHarness;
+//!
+//! impl Harness for MyHarness {
+//!     fn name(&self) -> &str {
+//!         "mine"
+//!     }
+//! }
+//!
+//! #[async_trait]
+//! impl RegistryHarness for MyHarness {
+//!     async fn place(&self) -> Result<Box<dyn Place>> {
+//!         Ok(Box::new(MyPlace { url: "mine://a-new-one".to_owned() }))
+//!     }
+//! }
+//!
+//! /// A file, a schema, …: what it occupies goes when it is dropped.
+//! struct MyPlace {
+//!     url: String,
+//! }
+//!
+//! #[async_trait]
+//! impl Place for MyPlace {
+//!     async fn create(&self, universe: DimensionUniverse) -> Result<Arc<dyn Registry>> {
+//!         mine::create(&self.url, universe).await
+//!     }
+//!
+//!     async fn open(&self, read_only: bool) -> Result<Arc<dyn Registry>> {
+//!         mine::open(&self.url, read_only).await
+//!     }
+//! }
+//!
+//! butler_testkit::registry_suite!(|| Some(MyHarness));
+//! # fn main() {}
+//! ```
+//!
+//! The mutants of [`registry::mutants`] are made around that registry, and show that the suite would
+//! find out what may be wrong with it.
+//!
 //! # What else is here
 //!
 //! - [`mod@reference`]: a backend in memory that does what is written, naively and strictly,

@@ -19,6 +19,7 @@ pub mod mutants;
 mod opaque;
 mod orders;
 mod provenance;
+mod races;
 mod records;
 mod removals;
 mod repository;
@@ -170,6 +171,7 @@ macro_rules! __registry_cases {
             those_of_another_universe_cannot_be_asked_for,
             what_is_joined_must_fit,
             tracts_and_patches_are_nested,
+            uploads_need_records,
         }
         datasets {
             what_is_inserted_comes_back,
@@ -254,6 +256,7 @@ macro_rules! __registry_cases {
             the_validity_restricts_calibrations,
             exposures_without_a_calibration_are_left_out,
             raws_find_their_calibrations,
+            a_place_does_not_repeat_a_calibration,
         }
         opaque {
             all_rows_are_fetched,
@@ -267,6 +270,7 @@ macro_rules! __registry_cases {
             the_key_begins_with_the_id_of_a_dataset,
             rows_go_with_the_artifacts,
             artifacts_are_told_once,
+            a_table_of_the_registry_is_not_given_away,
         }
         orders {
             rows_come_in_the_order_asked_for,
@@ -293,6 +297,17 @@ macro_rules! __registry_cases {
             its_run_is_a_run,
             datasets_that_are_gone_are_remembered,
             several_beginnings_are_followed_at_once,
+        }
+        races {
+            a_run_is_removed_while_it_is_filled,
+            a_type_is_removed_while_it_is_used,
+            a_dataset_is_removed_while_it_is_referred_to,
+            of_two_that_overlap_one_is_certified,
+            of_two_that_differ_one_is_associated,
+            equal_definitions_are_registered_by_all,
+            of_definitions_that_differ_one_is_registered,
+            many_writers_wait_for_each_other,
+            many_streams_are_open_at_once,
         }
         records {
             what_is_inserted_comes_back,
@@ -344,6 +359,7 @@ macro_rules! __registry_cases {
             places_are_apart,
             a_session_begins_once,
             what_others_did_is_seen_after_a_refresh,
+            names_that_nothing_can_have_are_not_there,
         }
         searches {
             all_datasets_are_found,
@@ -366,6 +382,7 @@ macro_rules! __registry_cases {
             rows_that_agree_in_all_come_once,
             global_datasets_are_queried_by_collection,
             many_datasets_are_streamed,
+            rows_of_fewer_dimensions_are_chosen_first,
         }
         sky {
             what_is_in_one_place_is_joined,
@@ -381,6 +398,8 @@ macro_rules! __registry_cases {
             datasets_of_pixels_are_found_by_place,
             the_first_dataset_in_a_place_is_found,
             doubt_about_a_join_is_an_error,
+            without_dimensions_there_is_one,
+            the_first_in_a_place_come_in_their_own_order,
         }
         tags {
             what_is_associated_is_a_member,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use butler_core::datastore::MemoryDatastoreFactory;
-use butler_core::{Factories, Formatters};
+use butler_core::{Delegates, Factories, Formatters};
 
 /// Factories of all kinds that the enabled features have.
 #[must_use]
@@ -39,4 +39,14 @@ pub fn formatters() -> Formatters {
     #[cfg(not(feature = "datastore-fs"))]
     let formatters = Formatters::default();
     formatters
+}
+
+/// Delegates of storage classes that the enabled features have.
+#[must_use]
+pub fn delegates() -> Delegates {
+    #[cfg(feature = "datastore-fs")]
+    let delegates = butler_datastore_file::delegates();
+    #[cfg(not(feature = "datastore-fs"))]
+    let delegates = Delegates::default();
+    delegates
 }

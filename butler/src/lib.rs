@@ -18,7 +18,9 @@ pub use arcstr::ArcStr;
 pub use butler_core::*;
 #[cfg(feature = "datastore-chained")]
 pub use butler_datastore_chained as datastore_chained;
-pub use factories::{factories, formatters};
+#[cfg(feature = "datastore-fs")]
+pub use butler_datastore_file as datastore_file;
+pub use factories::{delegates, factories, formatters};
 pub use source::FileSource;
 
 /// A builder with all that this build has, which heeds the environment.
@@ -27,11 +29,12 @@ pub use source::FileSource;
 /// colons between them), labels of repositories from the file
 /// `BUTLER_REPOSITORY_INDEX`, single values from variables such as `BUTLER__REGISTRY__URL`.
 pub fn builder() -> ButlerBuilder {
-    let mut builder =
-        ButlerBuilder::new(Arc::new(factories()), Arc::new(FileSource)).formatters(formatters()).environment(
-            std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-        );
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut builder = ButlerBuilder::new(Arc::new(factories()), Arc::new(FileSource))
+        .formatters(formatters())
+        .delegates(delegates())
+        .environment(variables);
     if let Ok(path) = std::env::var("BUTLER_CONFIG_PATH") {
         builder = builder.search_path(path.split(':').filter(|directory| !directory.is_empty()));
     }

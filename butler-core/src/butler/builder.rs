@@ -106,6 +106,12 @@ impl ButlerBuilder {
         self
     }
 
+    /// With these delegates of storage classes, instead of those of the core alone.
+    pub fn delegates(mut self, delegates: Delegates) -> Self {
+        self.delegates = delegates;
+        self
+    }
+
     /// With a delegate of storage classes.
     pub fn delegate(
         mut self,

@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::Butler;
 use super::store::Change;
 use super::target::{Draft, PutTarget};
-use crate::collection::CollectionType;
+use crate::collection::{CollectionType, check_collection_name};
 use crate::dataset::{DatasetKind, DatasetRef, IdGenerationMode, NewDataset};
 use crate::datastore::{Acceptance, FileDataset, TransferMode, WriteRequest};
 use crate::object::Object;
@@ -258,6 +258,9 @@ impl Butler {
             Some(run) => run,
             None => self.default_run()?.clone(),
         };
+        if draft.new_run {
+            check_collection_name(&run)?;
+        }
         let data_id = self.data_id(dataset_type.group(), draft.data_id).await?;
         let id = issuer.make(ids, &dataset_type, &run, &data_id);
         let dataset = NewDataset::new(dataset_type, data_id, run)?.with_id(id);

@@ -40,8 +40,8 @@ pub struct Constraints {
 
 #[derive(Clone, Debug, Default)]
 struct KeySet {
-    /// Whether there are no keys.
-    empty: bool,
+    /// Whether there are keys.
+    given: bool,
     all: bool,
     all_of: Vec<(DimensionElement, DimensionValue)>,
     keys: LookupTable<()>,
@@ -83,7 +83,7 @@ impl Constraints {
         if self.reject.names(dataset_type, data_id) || self.reject.has_all(data_id) {
             return false;
         }
-        self.accept.empty || self.accept.has_all(data_id)
+        !self.accept.given || self.accept.has_all(data_id)
     }
 
     /// The error for datasets that are not taken.
@@ -105,7 +105,7 @@ impl KeySet {
             Ok(None) => Vec::new(),
             Err(_) => section.value(key)?.unwrap_or_default(),
         };
-        let mut this = Self { empty: items.is_empty(), ..Self::default() };
+        let mut this = Self { given: !items.is_empty(), ..Self::default() };
         let is_all = |key: &str| key == "all" || key == "*";
         let add = || {
             for item in items {

@@ -1,5 +1,7 @@
 //! Typed expressions: what remains of a query's text once names are resolved.
 
+mod print;
+
 use arcstr::ArcStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

@@ -9,7 +9,7 @@ use proptest::sample::select;
 use super::{peer, visit, without_spans};
 
 /// Texts that once were, or might be, trouble.
-const CORPUS: &str = include_str!("../../../butler-testkit/fixtures/query/corpus.jsonl");
+pub(super) const CORPUS: &str = include_str!("../../../butler-testkit/fixtures/query/corpus.jsonl");
 
 /// What pieces of expressions there are, sound and unsound.
 const PIECES: &[&str] = &[
@@ -152,10 +152,10 @@ fn hold_for_mutants() {
 }
 
 /// SplitMix64 (Steele, Lea and Flood 2014, <https://doi.org/10.1145/2714064.2660195>).
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -168,7 +168,7 @@ impl Random {
     }
 }
 
-fn mutant(seed: &str, seeds: &[String], random: &mut Random) -> String {
+pub(super) fn mutant(seed: &str, seeds: &[String], random: &mut Random) -> String {
     let mut text = seed.to_owned();
     for _ in 0..=random.below(4) {
         let (one, other) = (random.boundary(&text), random.boundary(&text));

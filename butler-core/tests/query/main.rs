@@ -6,6 +6,7 @@ mod diagnostics;
 mod language;
 mod laws;
 mod peer;
+mod typed;
 
 use butler_core::query::language::{Expr, ExprKind, Item, Literal, Sign, Span, parse};
 

@@ -561,6 +561,7 @@ async fn a_stream_learns_of_what_the_others_store() {
         assert_eq!(fixture.get(&stored).await.unwrap(), 1);
         let path = fixture.directory.path().join("file.plain");
         std::fs::write(&path, "7").unwrap();
+        fixture.remove(&stored).await.unwrap();
         let ingested = fixture.dataset("x");
         let request = ingest(path.to_str().unwrap(), std::slice::from_ref(&ingested), TransferMode::Move);
         fixture.write(vec![request]).await.unwrap();

@@ -201,3 +201,241 @@ proptest! {
         }
     }
 }
+
+mod tables {
+    use super::*;
+    use crate::table::{ColumnValues, Table};
+
+    fn table(bytes: &[u8]) -> Result<Table> {
+        read("csv", bytes)?.downcast_ref::<Table>().cloned()
+    }
+
+    /// As Astropy 7 writes them, by comma and by blank.
+    #[test]
+    fn ecsv_of_astropy_is_read() {
+        let header = "# ---\n# datatype:\n# - {name: a, datatype: int64}\n# - {name: b b, datatype: string}\n\
+                      # - {name: c, datatype: float64}\n# - {name: d, datatype: bool}\n# schema: astropy-2.0\n";
+        let expected = Table::new([
+            ("a", ColumnValues::Int(vec![Some(1), None])),
+            ("b b", ColumnValues::Text(vec![Some("x, y".into()), Some(String::new())])),
+            ("c", ColumnValues::Float(vec![Some(1.5), Some(f64::INFINITY)])),
+            ("d", ColumnValues::Bool(vec![Some(true), Some(false)])),
+        ])
+        .unwrap();
+        let by_comma = format!(
+            "# %ECSV 1.0\n{}a,b b,c,d\n1,\"x, y\",1.5,True\n\"\",\"\",inf,False\n",
+            header.replace("---", "---\n# delimiter: ','")
+        );
+        assert_eq!(table(by_comma.as_bytes()).unwrap(), expected);
+        assert_eq!(table(by_comma.replace('\n', "\r\n").as_bytes()).unwrap(), expected);
+        let by_blank =
+            format!("# %ECSV 1.0\n{header}a \"b b\" c d\n1 \"x, y\" 1.5 True\n\"\" \"\" inf False\n");
+        assert_eq!(table(by_blank.as_bytes()).unwrap(), expected);
+    }
+
+    #[test]
+    fn types_show_in_plain_csv() {
+        let read = table(b"i,f,b,t,q,n\n1,1,true,x,\"1\",\n,2.5,False,,\"\",\n").unwrap();
+        let types: Vec<&str> = read.columns().map(|(_, values)| values.type_name()).collect();
+        assert_eq!(types, ["int64", "float64", "bool", "string", "string", "string"]);
+        assert_eq!(read.column("t"), Some(&ColumnValues::Text(vec![Some("x".into()), None])));
+        assert_eq!(table(b"a").unwrap().rows(), 0);
+    }
+
+    #[test]
+    fn what_is_no_table_is_told_with_its_place() {
+        for (text, place) in [
+            ("", "no names"),
+            ("a,b\n1,2\n1", "line 3"),
+            ("a,b\n\"1\n2\",x,y\n", "line 2"),
+            ("a\n\"1", "line 2, column 1: a quoted field does not end"),
+            ("a\n\"1\"2", "follows a quoted field"),
+            ("a,a\n1,2", "comes twice"),
+            (
+                "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: a, datatype: int64}\n# delimiter: ','\na\n1\nx",
+                "line 8",
+            ),
+            ("# %ECSV 1.0\n# ---\na", "'datatype'"),
+            ("# %ECSV 1.0\n# ---\n# datatype: [1]\na", "no name or type"),
+            ("# %ECSV 1.0\n# [[[\na", "header of ECSV"),
+        ] {
+            let error = table(text.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Formatter, "{text}");
+            assert!(error.to_string().contains(place), "{text}: {error}");
+        }
+        let nothing = Table::new::<&str>([]).unwrap();
+        let odd = Table::new([("a\nb", ColumnValues::Int(vec![]))]).unwrap();
+        for table in [nothing, odd] {
+            assert_eq!(write("csv", &Object::new(table)).unwrap_err().kind(), ErrorKind::Formatter);
+        }
+    }
+
+    fn column(rows: usize) -> impl Strategy<Value = ColumnValues> {
+        fn some<T: std::fmt::Debug + Clone>(
+            value: impl Strategy<Value = T>,
+            rows: usize,
+        ) -> impl Strategy<Value = Vec<Option<T>>> {
+            prop::collection::vec(prop::option::of(value), rows)
+        }
+        let text = prop_oneof![".{0,8}", "[,\"\n\r# 0-9.e+x]{0,8}"];
+        let float = any::<f64>().prop_filter("numbers are compared", |value| !value.is_nan());
+        prop_oneof![
+            some(any::<bool>(), rows).prop_map(ColumnValues::Bool),
+            some(any::<i64>(), rows).prop_map(ColumnValues::Int),
+            some(float, rows).prop_map(ColumnValues::Float),
+            some(text, rows).prop_map(ColumnValues::Text),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn tables_lead_back(columns in (0..5_usize).prop_flat_map(|rows| prop::collection::btree_map("[^\r\n]{1,6}", column(rows), 1..5))) {
+            let written = Table::new(columns).unwrap();
+            let bytes = write("csv", &Object::new(written.clone())).unwrap();
+            let back = table(&bytes);
+            prop_assert!(back.as_ref().is_ok_and(|back| *back == written), "{:?} from {}", back, String::from_utf8_lossy(&bytes));
+        }
+    }
+}
+
+mod arrays {
+    use super::*;
+    use crate::array::{Array, ArrayValues};
+
+    fn array(bytes: &[u8]) -> Result<Array> {
+        read("npy", bytes)?.downcast_ref::<Array>().cloned()
+    }
+
+    fn file(header: &str, values: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(header.len()).unwrap().to_le_bytes();
+        [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), values].concat()
+    }
+
+    /// As NumPy writes `array([[1, 2, 3], [4, 5, 6]], dtype='>i2')` and `array(7, dtype='u1')`.
+    #[test]
+    fn arrays_of_numpy_are_read() {
+        let header = format!("{:<117}\n", "{'descr': '>i2', 'fortran_order': False, 'shape': (2, 3), }");
+        let bytes = file(&header, b"\0\x01\0\x02\0\x03\0\x04\0\x05\0\x06");
+        let expected = Array::new([2, 3], ArrayValues::I16(vec![1, 2, 3, 4, 5, 6])).unwrap();
+        assert_eq!(array(&bytes).unwrap(), expected);
+        let header = format!("{:<117}\n", "{'descr': '|u1', 'fortran_order': False, 'shape': (), }");
+        let scalar = Array::new([], ArrayValues::U8(vec![7])).unwrap();
+        assert_eq!(array(&file(&header, b"\x07")).unwrap(), scalar);
+        let written = write("npy", &Object::new(scalar)).unwrap();
+        assert_eq!(written.len() % 64, 1);
+        assert!(
+            written.starts_with(
+                b"\x93NUMPY\x01\x00v\x00{'descr': '|u1', 'fortran_order': False, 'shape': (), } "
+            )
+        );
+        let one = write("npy", &Object::new(Array::new([1], ArrayValues::F64(vec![1.5])).unwrap())).unwrap();
+        assert!(one[10..].starts_with(b"{'descr': '<f8', 'fortran_order': False, 'shape': (1,), } "));
+    }
+
+    #[test]
+    fn what_is_no_array_is_told() {
+        let says = |text: &str| file(text, &[0; 16]);
+        for (bytes, reason) in [
+            (b"".to_vec(), "cut short"),
+            (b"PK\x03\x04abcdefgh".to_vec(), "does not begin"),
+            (b"\x93NUMPY\x07\0abcd".to_vec(), "version 7"),
+            (b"\x93NUMPY\x02\0\xff\xff\xff\xff".to_vec(), "4294967295 bytes"),
+            (b"\x93NUMPY\x01\0\xff\0".to_vec(), "header is cut short"),
+            (
+                says("{'descr': '<f8', 'fortran_order': False, 'shape': (18446744073709551615, 2), }"),
+                "too large",
+            ),
+            (
+                says("{'descr': '<f8', 'fortran_order': False, 'shape': (4000000000, 4000000), }"),
+                "bytes of values",
+            ),
+            (
+                says("{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }"),
+                "16 bytes of values, and not 24",
+            ),
+            (
+                says("{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }"),
+                "16 bytes of values, and not 8",
+            ),
+            (says("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"), "type '|O' is not known"),
+            (says("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (2,), }"), "header says"),
+            (says("{'descr': '<f8', 'fortran_order': True, 'shape': (2, 1), 'x': 1}"), "header says"),
+            (says("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }"), "runs fastest"),
+            (says("{'descr': '<f8', 'shape': (2,), }"), "header says"),
+            (says("__import__('os')"), "header says"),
+            (says("{'shape': (-1,), 'descr': '<f8', 'fortran_order': False}"), "header says"),
+        ] {
+            let error = array(&bytes).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Formatter, "{error:?}");
+            assert!(error.to_string().contains(reason), "{reason}: {error}");
+        }
+        assert_eq!(Array::new([2, 2], ArrayValues::I8(vec![0; 3])).unwrap_err().kind(), ErrorKind::Argument);
+    }
+
+    fn values(count: usize) -> impl Strategy<Value = ArrayValues> {
+        use prop::collection::vec;
+        prop_oneof![
+            vec(any::<i8>(), count).prop_map(ArrayValues::I8),
+            vec(any::<u16>(), count).prop_map(ArrayValues::U16),
+            vec(any::<i32>(), count).prop_map(ArrayValues::I32),
+            vec(any::<u64>(), count).prop_map(ArrayValues::U64),
+            vec(-1e30_f32..1e30, count).prop_map(ArrayValues::F32),
+            vec(-1e300..1e300, count).prop_map(ArrayValues::F64),
+        ]
+    }
+
+    fn arrays() -> impl Strategy<Value = Array> {
+        prop::collection::vec(0..4_usize, 0..4).prop_flat_map(|shape| {
+            values(shape.iter().product()).prop_map(move |values| Array::new(shape.clone(), values).unwrap())
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn arrays_lead_back(written in arrays()) {
+            let bytes = write("npy", &Object::new(written.clone())).unwrap();
+            prop_assert_eq!(array(&bytes).unwrap(), written);
+            for cut in 0..bytes.len() {
+                prop_assert_eq!(array(&bytes[..cut]).unwrap_err().kind(), ErrorKind::Formatter);
+            }
+        }
+    }
+}
+
+#[test]
+fn hostile_messagepack_is_refused() {
+    let deep = [vec![0x91; 100_000], vec![0xc0]].concat();
+    for (bytes, reason) in [
+        (&b"\xdd\xff\xff\xff\xff\x01"[..], ""),
+        (b"\xdf\xff\xff\xff\xff\xa1a", ""),
+        (b"\xdb\xff\xff\xff\xffab", ""),
+        (b"\xcb\x7f\xf8\0\0\0\0\0\0", "finite"),
+        (b"\xc4\x01a", "expected"),
+        (b"\xd4\x01a", "expected"),
+        (b"\x82\xa1a\x01\xa1a\x02", "twice"),
+        (b"\x81\x01\x02", "expected a string"),
+        (b"\x01\x02", "1 bytes follow"),
+        (b"\xa1\xff", ""),
+        (&deep, "depth"),
+    ] {
+        let error = read("msgpack", bytes).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Formatter, "{bytes:?}");
+        assert!(error.to_string().contains(reason), "{reason}: {error}");
+    }
+    // As Python's `msgpack.packb({"a": [1, -1, 0.5, None, True, "ä"]})` gives it.
+    let bytes = b"\x81\xa1a\x96\x01\xff\xcb?\xe0\0\0\0\0\0\0\xc0\xc3\xa2\xc3\xa4";
+    let value = json!({"a": [1, -1, 0.5, null, true, "ä"]});
+    assert_eq!(structured("msgpack", bytes), value);
+    assert_eq!(write("msgpack", &Object::new(value)).unwrap(), bytes);
+}
+
+proptest! {
+    #[test]
+    fn messagepack_leads_back(value in value(true)) {
+        let bytes = write("msgpack", &Object::new(value.clone())).unwrap();
+        prop_assert_eq!(structured("msgpack", &bytes), value);
+        for cut in 0..bytes.len() {
+            prop_assert_eq!(read("msgpack", &bytes[..cut]).unwrap_err().kind(), ErrorKind::Formatter);
+        }
+    }
+}

@@ -145,12 +145,16 @@ pub(crate) fn type_rows(names: Option<&[ArcStr]>) -> Relation {
     by_name(DATASET_TYPE.scan(), names)
 }
 
+/// Whether a column has one of some names; no name contains NUL, which databases must not be asked for.
+pub(crate) fn named(column: &'static str, names: &[ArcStr]) -> Scalar {
+    let possible = names.iter().filter(|name| !name.contains('\0')).cloned();
+    Scalar::column(column).is_in(possible.map(Value::Text).collect())
+}
+
 fn by_name(relation: Relation, names: Option<&[ArcStr]>) -> Relation {
     match names {
         None => relation,
-        Some(names) => {
-            relation.filter(Scalar::column("name").is_in(names.iter().cloned().map(Value::Text).collect()))
-        }
+        Some(names) => relation.filter(named("name", names)),
     }
 }
 

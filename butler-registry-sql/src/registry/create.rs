@@ -9,6 +9,7 @@ use butler_core::backend::{
 };
 use butler_core::{DimensionUniverse, Error, ErrorKind, Result};
 
+use super::catalog::named;
 use super::layout::universe_tables;
 use super::rows::{any, batch, text};
 use super::{Shared, SqlRegistry};
@@ -126,7 +127,7 @@ fn create_tables(tx: &mut dyn Transaction, universe: DimensionUniverse, migratio
 pub(crate) async fn attributes(shared: &Shared, keys: Option<Vec<ArcStr>>) -> Result<Vec<(ArcStr, ArcStr)>> {
     let mut rows: Relation = REPO_ATTRIBUTE.scan();
     if let Some(keys) = keys {
-        rows = rows.filter(Scalar::column("key").is_in(keys.into_iter().map(Value::Text).collect()));
+        rows = rows.filter(named("key", &keys));
     }
     pairs(&shared.collect(rows.sort(vec![SortKey::ascending("key")])).await?)
 }

@@ -210,3 +210,17 @@ pub(super) async fn tracts_and_patches_are_nested(h: &dyn RegistryHarness) -> Re
     assert_eq!(numbers(&fixture.data_ids(query).await?, "tract"), [1]);
     Ok(())
 }
+
+pub(super) async fn uploads_need_records(h: &dyn RegistryHarness) -> Result<()> {
+    let fixture = observed(h).await?;
+    for (dimensions, unknown) in [
+        (&["visit"][..], data_id!(instrument: "Cam1", visit: 77)),
+        (&["visit", "detector"], data_id!(instrument: "Cam1", visit: 1, detector: 77)),
+        (&["band"], data_id!(band: "z")),
+    ] {
+        let upload: Arc<[DataId]> = [unknown].into();
+        let query = Query { uploads: vec![upload], ..select(dimensions, "") };
+        assert_eq!(fixture.data_ids(query).await?, [], "{dimensions:?}");
+    }
+    Ok(())
+}

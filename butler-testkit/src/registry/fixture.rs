@@ -552,7 +552,6 @@ pub(crate) async fn stream_all(registry: &dyn Registry, query: Query) -> Result<
 macro_rules! rows_of_sort {
     ($($name:ident: $variant:ident($row:ty);)*) => {
         $(
-            #[expect(clippy::panic, reason = "this is how a case fails")]
             pub(crate) fn $name(rows: QueryRows) -> Vec<$row> {
                 match rows {
                     QueryRows::$variant(rows) => rows,

@@ -155,3 +155,24 @@ pub(super) async fn raws_find_their_calibrations(h: &dyn RegistryHarness) -> Res
     assert_eq!(ids(&found), ids(&raws[..2]));
     Ok(())
 }
+
+pub(super) async fn a_place_does_not_repeat_a_calibration(h: &dyn RegistryHarness) -> Result<()> {
+    let (fixture, first, _) = calibrated(h).await?;
+    let region = |lon: f64| {
+        let element = super::fixture::element("visit");
+        let place = super::data::square(lon, 0.0, 0.5);
+        Predicate::Overlaps {
+            left: TypedExpr::Field(Field::Record { element, field: "region".into() }),
+            right: TypedExpr::Literal(Literal::Region(place.into())),
+        }
+    };
+    let query = fixture.query_for(&bias(), &["c"], true).await?;
+    let query = Query { dimensions: group(&["visit", "detector"]), predicate: region(1.0), ..query };
+    // Visits 1 and 2 are there, which have one bias; visit 3 has another one.
+    let query = satisfying(query, "detector = 1");
+    assert_eq!(ids(&fixture.datasets(query.clone()).await?), ids(&first[..1]));
+    let both = Predicate::Or(vec![region(1.0), region(2.5)]);
+    let doubtful = satisfying(Query { predicate: both, ..query }, "detector = 1");
+    fails(fixture.registry.count(doubtful).await, ErrorKind::CalibrationLookup, &[]);
+    Ok(())
+}

@@ -5,6 +5,7 @@
 
 mod answers;
 mod changes;
+mod contents;
 mod errors;
 mod places;
 mod queries;
@@ -19,7 +20,7 @@ use tamper::{Tamper, Tampered};
 /// Mutants of the registries of a harness.
 #[must_use]
 pub fn of(harness: &Arc<dyn RegistryHarness>) -> Vec<Mutant<dyn RegistryHarness>> {
-    let all = [errors::all(), changes::all(), answers::all(), queries::all(), places::all()];
+    let all = [errors::all(), changes::all(), contents::all(), answers::all(), queries::all(), places::all()];
     let mutant = |tamper: Tamper| Mutant {
         name: tamper.name.to_owned(),
         breaks: tamper.breaks,

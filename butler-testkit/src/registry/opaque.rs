@@ -193,3 +193,25 @@ pub(super) async fn artifacts_are_told_once(h: &dyn RegistryHarness) -> Result<(
     fixture.apply([unstore("disk", &datasets), store("disk", &datasets)]).await?;
     Ok(())
 }
+
+pub(super) async fn a_table_of_the_registry_is_not_given_away(h: &dyn RegistryHarness) -> Result<()> {
+    let fixture = Fixture::with_camera(h).await?;
+    let datasets = fixture.biases("r", &[1]).await?;
+    for name in
+        ["dataset", "collection", "quantum_output", "dim_detector", "journal_outcome", "repo_attribute"]
+    {
+        let mut table = paths(name, 1);
+        table.spec.columns.truncate(3);
+        fixture.one(Operation::RegisterOpaque(table)).await.ok();
+        let gone = Operation::RemoveArtifacts {
+            datastore: "disk".into(),
+            datasets: ids(&datasets),
+            tables: names(&[name]),
+        };
+        fixture.one(gone).await.ok();
+    }
+    assert_eq!(fixture.present(&datasets).await?, datasets);
+    assert_eq!(fixture.collection_names().await?, ["r"]);
+    assert_eq!(fixture.records("detector").await?.len(), 4);
+    Ok(())
+}

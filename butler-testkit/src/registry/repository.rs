@@ -81,3 +81,16 @@ pub(super) async fn what_others_did_is_seen_after_a_refresh(h: &dyn RegistryHarn
     assert_eq!(other.collection_names().await?, ["r", "s"]);
     Ok(())
 }
+
+pub(super) async fn names_that_nothing_can_have_are_not_there(h: &dyn RegistryHarness) -> Result<()> {
+    use butler_core::registry::{CollectionQuery, DatasetTypeQuery};
+    let fixture = Fixture::with(h, [register_run("r")]).await?;
+    let wanted = Some(names(&["r", "", "a\0b", "\u{10FFFF}"]));
+    let query = CollectionQuery { names: wanted.clone(), descendants: true, summaries: true };
+    let found = fixture.registry.collections(query).await?;
+    assert_eq!(found.iter().map(|info| info.name.as_str()).collect::<Vec<_>>(), ["r"]);
+    let types = DatasetTypeQuery { names: wanted.clone() };
+    assert_eq!(fixture.registry.dataset_types(types).await?, []);
+    assert_eq!(fixture.registry.attributes(wanted).await?, []);
+    Ok(())
+}

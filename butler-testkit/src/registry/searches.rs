@@ -370,3 +370,19 @@ pub(super) async fn many_datasets_are_streamed(h: &dyn RegistryHarness) -> Resul
     fixture.one(register_run("s")).await?;
     Ok(())
 }
+
+pub(super) async fn rows_of_fewer_dimensions_are_chosen_first(h: &dyn RegistryHarness) -> Result<()> {
+    let (fixture, ..) = populated(h).await?;
+    let fields = vec![of_bias(DatasetField::Run)];
+    let result =
+        ResultSpec::General { dimensions: group(&["instrument"]), fields, find_first: Some("bias".into()) };
+    let all = Query { result, ..fixture.query_for(&bias(), &["p"], true).await? };
+    let all = ordered(all, &["bias.run"]);
+    for (condition, expected) in [("", &["r", "s"][..]), ("detector > 1", &["s"]), ("detector = 1", &["r"])] {
+        let rows = general(&fixture, satisfying(all.clone(), condition)).await?;
+        let runs: Vec<_> = rows.into_iter().flat_map(|row| row.values).collect();
+        let expected: Vec<_> = expected.iter().map(|&run| RowValue::Field(run.into())).collect();
+        assert_eq!(runs, expected, "{condition}");
+    }
+    Ok(())
+}

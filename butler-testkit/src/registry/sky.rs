@@ -247,3 +247,29 @@ pub(super) async fn doubt_about_a_join_is_an_error(h: &dyn RegistryHarness) -> R
     fails(fixture.registry.count(query).await, ErrorKind::InvalidQuery, &["patch"]);
     Ok(())
 }
+
+pub(super) async fn without_dimensions_there_is_one(h: &dyn RegistryHarness) -> Result<()> {
+    let fixture = with_sky(h).await?;
+    let result = ResultSpec::DataIds { dimensions: group(&[]) };
+    let found = fixture.data_ids(question(group(&["visit", "patch"]), result.clone())).await?;
+    assert_eq!(found, [DataId::empty(super::fixture::universe())]);
+    let none = super::fixture::satisfying(question(group(&["visit", "patch"]), result), "visit = 4");
+    assert_eq!(fixture.data_ids(none).await?, []);
+    Ok(())
+}
+
+pub(super) async fn the_first_in_a_place_come_in_their_own_order(h: &dyn RegistryHarness) -> Result<()> {
+    let fixture = with_sky(h).await?;
+    let ty = dataset_type("image", &["visit"]);
+    fixture.apply([Operation::RegisterDatasetType(ty.clone()), register_run("r"), register_run("s")]).await?;
+    let of = |visit: i64| data_id!(instrument: "Cam1", visit: visit);
+    let first = fixture.insert(&ty, "r", &[of(1)]).await?;
+    let second = fixture.insert(&ty, "s", &[of(1), of(2)]).await?;
+    let query = fixture.query_for(&ty, &["r", "s"], true).await?;
+    let query = Query { predicate: overlaps("visit", square(1.0, 0.0, 0.5)), ..query };
+    let query = ordered(query, &["-image.run"]);
+    assert_eq!(ids(&fixture.datasets(query.clone()).await?), [second[1].id(), first[0].id()]);
+    let last = Query { offset: 1, limit: Some(1), ..query };
+    assert_eq!(ids(&fixture.datasets(last).await?), [first[0].id()]);
+    Ok(())
+}

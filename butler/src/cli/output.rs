@@ -3,9 +3,13 @@
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
+use butler::query::Explanation;
 use butler::{Error, ErrorKind, Result, Structured};
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, ContentLineStyle, LineStyle, Table, TableStyle};
+
+/// No more reasons for an empty answer are told.
+const REASONS_MAX: usize = 10;
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -84,6 +88,11 @@ impl Listing {
     /// How the rows are written.
     pub(crate) fn format(&self) -> Format {
         self.format
+    }
+
+    /// Whether no row was written so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows == 0
     }
 
     /// Writes a row.
@@ -212,6 +221,44 @@ pub(crate) fn line(text: &str) -> Result<()> {
 pub(crate) fn bytes(bytes: &[u8]) -> Result<()> {
     let mut out = io::stdout().lock();
     written(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+/// Writes how queries are evaluated, and why they have no rows.
+pub(crate) fn explanations(format: Format, explanations: &[Explanation]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match format {
+        Format::Json => {
+            written(serde_json::to_writer_pretty(&mut out, explanations).map_err(Into::into))?;
+            return written(writeln!(out));
+        }
+        Format::Ndjson => {
+            return explanations.iter().try_for_each(|explanation| {
+                written(serde_json::to_writer(&mut out, explanation).map_err(Into::into))?;
+                written(writeln!(out))
+            });
+        }
+        Format::Table | Format::Csv => {}
+    }
+    for (n, Explanation { reasons, relation, plan }) in explanations.iter().enumerate() {
+        let gap = if n == 0 { "" } else { "\n" };
+        let reasons = match &reasons[..] {
+            [] => String::new(),
+            reasons => format!("No rows:\n  {}\n\n", reasons.join("\n  ")),
+        };
+        let (relation, plan) = (relation.trim_end(), plan.trim_end());
+        written(writeln!(out, "{gap}{reasons}Relation:\n{relation}\n\nPlan:\n{plan}"))?;
+    }
+    Ok(())
+}
+
+/// Tells why an answer is empty.
+pub(crate) fn reasons(reasons: &[String]) {
+    for reason in reasons.iter().take(REASONS_MAX) {
+        eprintln!("reason: {reason}");
+    }
+    if reasons.len() > REASONS_MAX {
+        eprintln!("reason: and {} others; --explain shows all", reasons.len() - REASONS_MAX);
+    }
 }
 
 /// A reader that has gone, such as `head`, is no error of ours.

@@ -3,9 +3,7 @@
 use arcstr::ArcStr;
 use butler_core::backend::{ColumnType, Relation, Strength, TableRef, Transaction};
 use butler_core::registry::{Operation, RegistryBatch, Removal};
-use butler_core::{
-    CollectionType, DatasetType, DimensionUniverse, Error, ErrorKind, Result, check_collection_name, suggest,
-};
+use butler_core::{CollectionType, DatasetType, DimensionUniverse, Error, ErrorKind, Result, suggest};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::registry::Shared;
@@ -266,8 +264,6 @@ fn mentioned<'b>(
     types: &mut FxHashSet<&'b ArcStr>,
 ) {
     match operation {
-        // It will be refused, and perhaps no database may be asked for it.
-        Operation::RegisterCollection { name, .. } if check_collection_name(name).is_err() => {}
         Operation::RegisterCollection { name, .. } | Operation::SetDocumentation { name, .. } => {
             collections.insert(name);
         }

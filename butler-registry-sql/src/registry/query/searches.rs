@@ -28,6 +28,7 @@ const COLLECTION_NAME: ArcStr = arcstr::literal!("collection_name");
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) id: i64,
+    pub(super) name: ArcStr,
     pub(super) ty: CollectionType,
 }
 
@@ -107,7 +108,7 @@ impl SearchPlan {
             .iter()
             .filter_map(|member| known.get(&member.name))
             .filter(|place| summarised.contains(&place.id))
-            .map(|place| Place { id: place.id, ty: place.ty })
+            .map(|place| Place { id: place.id, name: place.name.clone(), ty: place.ty })
             .collect();
         Ok(Self { handle, places })
     }

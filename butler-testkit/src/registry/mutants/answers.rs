@@ -50,7 +50,7 @@ fn of_expansion() -> Vec<Tamper> {
             });
         "ExpandsOnce" "expands equal data IDs once" in ["expansion"]
             expand: |registry, mut data_ids| Box::pin(async move {
-                let mut seen = std::collections::HashSet::new();
+                let mut seen = BTreeSet::new();
                 data_ids.retain(|data_id| seen.insert(data_id.clone()));
                 registry.expand(data_ids).await
             });
@@ -309,6 +309,14 @@ fn of_lists() -> Vec<Tamper> {
                 let mut all = registry.collections(query).await?;
                 all.sort_by(|a, b| a.name.cmp(&b.name));
                 Ok(all)
+            });
+        "OddNamesRefused" "refuses to look for odd names" in ["repository"]
+            collections: |registry, query| Box::pin(async move {
+                let odd = |name: &ArcStr| butler_core::check_collection_name(name).is_err();
+                if query.names.iter().flatten().any(odd) {
+                    return Err(butler_core::Error::new(ErrorKind::Argument, "an odd name"));
+                }
+                registry.collections(query).await
             });
         "AllCollections" "lists all collections whatever names are given" in ["collections"]
             collections: |registry, query| Box::pin(async move {

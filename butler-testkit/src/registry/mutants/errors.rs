@@ -30,7 +30,7 @@ macro_rules! refusals {
 }
 
 refusals! {
-    ConflictingDefinition "ConflictsPass" "ConflictsSilent" "conflicts" in ["records", "types", "collections", "datasets", "imports", "tags", "calibrations", "batches", "opaque", "provenance"],
+    ConflictingDefinition "ConflictsPass" "ConflictsSilent" "conflicts" in ["records", "types", "collections", "datasets", "imports", "tags", "calibrations", "batches", "opaque", "provenance", "races"],
     MissingCollection "MissingCollectionsPass" "MissingCollectionsSilent" "collections that are not there" in ["collections", "chains", "datasets", "tags", "batches", "removals", "provenance"],
     CollectionType "OtherCollectionsPass" "OtherCollectionsSilent" "collections of another type" in ["chains", "datasets", "tags", "calibrations", "provenance"],
     CollectionCycle "CyclesPass" "CyclesSilent" "chains that contain themselves" in ["chains"],

@@ -20,7 +20,7 @@ pub(super) fn all() -> Vec<Tamper> {
             "HandlesApart",
             "has a place for each handle",
             Opening::Apart,
-            &["repository", "batches", "journals", "chains"],
+            &["repository", "batches", "journals", "chains", "races"],
         ),
         opening("ReadersWrite", "writes to what is read only", Opening::Writable, &["batches"]),
         opening("SaysReadOnly", "says that it cannot be written", Opening::SaysReadOnly, &["batches"]),

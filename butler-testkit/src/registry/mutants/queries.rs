@@ -88,6 +88,16 @@ fn connected(query: Query) -> Query {
     Query { predicate: query.predicate.clone().and(either), ..query }
 }
 
+/// A condition that visits and patches overlap, if there are both.
+fn joined(query: Query) -> Query {
+    let region = |name: &str| {
+        let element = query.dimensions.elements().find(|element| element.name() == name)?;
+        Some(TypedExpr::Field(Field::Record { element, field: "region".into() }))
+    };
+    let (Some(left), Some(right)) = (region("visit"), region("patch")) else { return query };
+    Query { predicate: query.predicate.clone().and(Predicate::Overlaps { left, right }), ..query }
+}
+
 fn of_conditions() -> Vec<Tamper> {
     mutants! {
         "ConditionsIgnored" "looks at no conditions" in ["conditions", "data_ids", "orders"]
@@ -236,7 +246,7 @@ fn of_conditions() -> Vec<Tamper> {
 
 fn of_shapes() -> Vec<Tamper> {
     mutants! {
-        "OrderIgnored" "orders nothing" in ["orders", "data_ids", "searches"]
+        "OrderIgnored" "orders nothing" in ["orders", "data_ids", "searches", "sky"]
             query: |query| Query { order_by: Vec::new(), ..query };
         "AlwaysAscending" "orders upwards only" in ["orders", "searches"]
             query: |mut query| {
@@ -321,6 +331,18 @@ fn of_shapes() -> Vec<Tamper> {
             query: |query| predicates(query, |part| if is_spatial(&part) { Predicate::always() } else { part });
         "RegionsNeverOverlap" "never finds regions that overlap" in ["sky"]
             query: |query| predicates(query, |part| if is_spatial(&part) { Predicate::Or(Vec::new()) } else { part });
+        "AlwaysJoins" "joins by place what datasets say belongs together" in ["sky"]
+            query: |query| match &query.result {
+                ResultSpec::Datasets { .. } => joined(query),
+                _ => query,
+            };
+        "FirstRowsIgnored" "gives rows of all datasets where those of the first are asked for" in ["searches", "lookups"]
+            query: |query| match query.result {
+                ResultSpec::General { dimensions, fields, .. } => {
+                    Query { result: ResultSpec::General { dimensions, fields, find_first: None }, ..query }
+                }
+                _ => query,
+            };
         "NoSpatialJoins" "joins nothing by place" in ["sky", "records"]
             query: connected;
     }
@@ -415,7 +437,7 @@ fn of_rows() -> Vec<Tamper> {
             rows: |_, batches| each(batches, |rows| data_ids(rows, |data_id| {
                 DataId::from_trusted(data_id.group(), data_id.required_values().iter().cloned())
             }));
-        "EmptyDataIdMissing" "gives no data IDs without dimensions" in ["data_ids"]
+        "EmptyDataIdMissing" "gives no data IDs without dimensions" in ["data_ids", "sky"]
             rows: |query, batches| match query.result {
                 ResultSpec::DataIds { dimensions } if dimensions.is_empty() => Vec::new(),
                 _ => batches,
@@ -427,7 +449,7 @@ fn of_rows() -> Vec<Tamper> {
                 }
                 _ => batches,
             };
-        "LastRowMissing" "loses the last row of many" in ["searches", "data_ids", "records", "sky"]
+        "LastRowMissing" "loses the last row of many" in ["searches", "data_ids", "records", "sky", "races"]
             rows: |_, batches| each(batches, |rows| match rows {
                 QueryRows::DataIds(rows) => QueryRows::DataIds(only(rows, |at, count| count < 4 || at + 1 < count)),
                 QueryRows::Datasets(rows) => QueryRows::Datasets(only(rows, |at, count| count < 4 || at + 1 < count)),

@@ -24,6 +24,12 @@ use crate::registry::{Place, RegistryHarness};
 
 /// A question that is put otherwise, or answered otherwise.
 pub(super) type Ask<Q, A> = for<'a> fn(&'a dyn Registry, Q) -> BoxFuture<'a, Result<A>>;
+/// Rows of a query that are changed on their way.
+pub(super) type ChangeRows = fn(&Query, Vec<QueryRows>) -> Vec<QueryRows>;
+/// Names that are asked for, all if there are none.
+pub(super) type Names = Option<Vec<ArcStr>>;
+/// Facts by name.
+pub(super) type Facts = Vec<(ArcStr, ArcStr)>;
 /// A value that is changed on its way.
 pub(super) type Change<T> = fn(T) -> T;
 
@@ -53,12 +59,12 @@ pub(super) struct Tamper {
     /// Queries before they are asked and counted.
     pub(super) query: Option<Change<Query>>,
     /// Rows of queries; their number is counted accordingly.
-    pub(super) rows: Option<fn(&Query, Vec<QueryRows>) -> Vec<QueryRows>>,
+    pub(super) rows: Option<ChangeRows>,
     pub(super) count: Option<Change<u64>>,
     pub(super) explanation: Option<Change<Explanation>>,
     pub(super) provenance: Option<Ask<ProvenanceQuery, ProvenanceGraph>>,
     pub(super) opaque: Option<Ask<Vec<OpaqueFetch>, Vec<ColumnBatch>>>,
-    pub(super) attributes: Option<Ask<Option<Vec<ArcStr>>, Vec<(ArcStr, ArcStr)>>>,
+    pub(super) attributes: Option<Ask<Names, Facts>>,
     pub(super) universe: Option<fn() -> DimensionUniverse>,
     pub(super) opening: Opening,
 }

@@ -22,6 +22,51 @@ pub(super) struct Output {
     pub(super) format: Format,
 }
 
+/// How rows are written, or how they are found instead.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct QueryOutput {
+    #[command(flatten)]
+    output: Output,
+    /// Show how the rows are found, and why there are none if there are none, instead of the rows
+    #[arg(long)]
+    explain: bool,
+}
+
+impl QueryOutput {
+    /// How the answer is written.
+    pub(super) fn format(self) -> Format {
+        self.output.format
+    }
+
+    /// Explains a query if that was asked for.
+    pub(super) async fn explains<R: QueryRow + Clone>(self, query: &Limited<R>) -> Result<bool> {
+        if self.explain {
+            output::explanations(self.format(), &query.query.clone().explain().await?)?;
+        }
+        Ok(self.explain)
+    }
+
+    /// Tells people why there are no rows.
+    pub(super) async fn tell_reasons<R: QueryRow>(self, query: QueryBuilder<R>) {
+        if self.format() != Format::Table {
+            return;
+        }
+        match query.explain().await {
+            Ok(explanations) => {
+                let mut reasons: Vec<String> = Vec::new();
+                for reason in explanations.into_iter().flat_map(|explanation| explanation.reasons) {
+                    if !reasons.contains(&reason) {
+                        reasons.push(reason);
+                    }
+                }
+                output::reasons(&reasons);
+            }
+            // That there are no rows is an answer, even if nobody knows why.
+            Err(error) => tracing::debug!("the empty answer cannot be explained: {error}"),
+        }
+    }
+}
+
 /// Which of the rows are wanted.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Selection {
@@ -72,6 +117,11 @@ pub(super) struct Limited<R> {
 }
 
 impl<R: QueryRow> Limited<R> {
+    /// What is asked.
+    pub(super) fn query(&self) -> &QueryBuilder<R> {
+        &self.query
+    }
+
     /// Asks, and hands on batches of rows as they arrive.
     pub(super) async fn each(
         self,

@@ -4,9 +4,9 @@ use butler::datastore::ArtifactUris;
 use butler::{Butler, DatasetRef, DatasetType, DimensionGroup, Result};
 use clap::Args;
 
-use super::common::{Output, Repository, Selection, collections, patterns_or_all};
+use super::common::{QueryOutput, Repository, Selection, collections, patterns_or_all};
 use crate::cli::context::Context;
-use crate::cli::output::{Format, Listing};
+use crate::cli::output::{self, Format, Listing};
 use crate::cli::values::{DatasetRow, dataset_columns};
 
 /// Arguments of `query-datasets`.
@@ -32,7 +32,7 @@ pub(crate) struct QueryDatasets {
     #[arg(long)]
     show_uri: bool,
     #[command(flatten)]
-    output: Output,
+    output: QueryOutput,
 }
 
 impl QueryDatasets {
@@ -44,7 +44,7 @@ impl QueryDatasets {
             .query_datasets(patterns)
             .collections(collections(&butler, &self.collections))
             .find_first(self.find_first);
-        let format = self.output.format;
+        let format = self.output.format();
         let none = butler.universe().conform::<&str>([])?;
         let mut sheet = Sheet {
             listing: Listing::new(format, dataset_columns(&types, self.show_uri)),
@@ -53,6 +53,10 @@ impl QueryDatasets {
             all: types.iter().map(DatasetType::group).fold(none, DimensionGroup::union),
         };
         let limited = self.selection.on(query, format);
+        if self.output.explains(&limited).await? {
+            return Ok(());
+        }
+        let asked = limited.query().clone();
         if format == Format::Table {
             sheet.tables(limited.collect(context).await?, self.selection.order_by.is_empty()).await?;
         } else {
@@ -63,7 +67,14 @@ impl QueryDatasets {
                 })
                 .await?;
         }
-        sheet.listing.finish("No results. Try --help for more information.")
+        let empty = sheet.listing.is_empty();
+        sheet.listing.finish("No results. Try --help for more information.")?;
+        if empty && !types.is_empty() {
+            self.output.tell_reasons(asked).await;
+        } else if empty && format == Format::Table {
+            output::reasons(&["the repository has no dataset types of these names".to_owned()]);
+        }
+        Ok(())
     }
 }
 

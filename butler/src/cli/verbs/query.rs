@@ -3,9 +3,9 @@
 use butler::{Butler, DatasetType, DimensionGroup, NamePatterns, QueryBuilder, QueryRow, Result};
 use clap::Args;
 
-use super::common::{Output, Repository, Selection, collections, patterns};
+use super::common::{QueryOutput, Repository, Selection, collections, patterns};
 use crate::cli::context::Context;
-use crate::cli::output::{Format, Listing};
+use crate::cli::output::{self, Format, Listing};
 use crate::cli::values::{DataIdRow, RecordRow, dimension_columns, record_columns};
 
 /// Datasets that there must be.
@@ -60,7 +60,7 @@ pub(crate) struct QueryDataIds {
     #[command(flatten)]
     selection: Selection,
     #[command(flatten)]
-    output: Output,
+    output: QueryOutput,
 }
 
 impl QueryDataIds {
@@ -73,17 +73,14 @@ impl QueryDataIds {
             let common = types.iter().map(DatasetType::group).reduce(DimensionGroup::intersection);
             group = common.unwrap_or(group);
         }
-        let mut listing = Listing::new(self.output.format, dimension_columns(group));
+        let listing = Listing::new(self.output.format(), dimension_columns(group));
         if group.is_empty() {
             return listing
                 .finish("Result has one logical row but no columns because no dimensions were requested.");
         }
         let query = self.joined.on(&butler, butler.query_data_ids(group.names())).await?;
-        if let Some(query) = query {
-            list(context, &self.selection, query, &mut listing, |listing, row| listing.push(&DataIdRow(row)))
-                .await?;
-        }
-        listing.finish("No results. Try --help for more information.")
+        let answer = Answer { context, selection: &self.selection, output: self.output, listing };
+        answer.write(query, |listing, row| listing.push(&DataIdRow(row))).await
     }
 }
 
@@ -99,39 +96,63 @@ pub(crate) struct QueryDimensionRecords {
     #[command(flatten)]
     selection: Selection,
     #[command(flatten)]
-    output: Output,
+    output: QueryOutput,
 }
 
 impl QueryDimensionRecords {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         let butler = context.read(&self.repository.repo).await?;
         let element = butler.universe().element(&self.element)?;
-        let mut listing = Listing::new(self.output.format, record_columns(element));
+        let listing = Listing::new(self.output.format(), record_columns(element));
         let query = self.joined.on(&butler, butler.query_records(self.element.as_str())).await?;
-        if let Some(query) = query {
-            list(context, &self.selection, query, &mut listing, |listing, row| listing.push(&RecordRow(row)))
-                .await?;
-        }
-        listing.finish("No results. Try --help for more information.")
+        let answer = Answer { context, selection: &self.selection, output: self.output, listing };
+        answer.write(query, |listing, row| listing.push(&RecordRow(row))).await
     }
 }
 
-/// Writes the rows of a query as they arrive.
-async fn list<R: QueryRow>(
-    context: &Context,
-    selection: &Selection,
-    query: QueryBuilder<R>,
-    listing: &mut Listing,
-    push: impl Fn(&mut Listing, &R) -> Result<()>,
-) -> Result<()> {
-    let format = listing.format();
-    selection
-        .on(query, format)
-        .each(context, async |rows| {
-            for row in &rows {
-                push(listing, row)?;
+/// Rows of a query on their way out.
+struct Answer<'a> {
+    context: &'a Context,
+    selection: &'a Selection,
+    output: QueryOutput,
+    listing: Listing,
+}
+
+impl Answer<'_> {
+    /// Writes the rows as they arrive; there are none without a query, for want of datasets.
+    async fn write<R: QueryRow + Clone>(
+        mut self,
+        query: Option<QueryBuilder<R>>,
+        push: impl Fn(&mut Listing, &R) -> Result<()>,
+    ) -> Result<()> {
+        let format = self.listing.format();
+        let limited = query.map(|query| self.selection.on(query, format));
+        if let Some(limited) = &limited
+            && self.output.explains(limited).await?
+        {
+            return Ok(());
+        }
+        let asked = limited.as_ref().map(|limited| limited.query().clone());
+        if let Some(limited) = limited {
+            let listing = &mut self.listing;
+            limited
+                .each(self.context, async |rows| {
+                    for row in &rows {
+                        push(listing, row)?;
+                    }
+                    if format == Format::Ndjson { listing.flush() } else { Ok(()) }
+                })
+                .await?;
+        }
+        let empty = self.listing.is_empty();
+        self.listing.finish("No results. Try --help for more information.")?;
+        match asked {
+            Some(asked) if empty => self.output.tell_reasons(asked).await,
+            None if format == Format::Table => {
+                output::reasons(&["the collections have no datasets of the types that there must be".to_owned()]);
             }
-            if format == Format::Ndjson { listing.flush() } else { Ok(()) }
-        })
-        .await
+            _ => {}
+        }
+        Ok(())
+    }
 }

@@ -1,0 +1,329 @@
+//! The command as a person meets it: the demonstration, round trips, and what it says to bad input.
+#![cfg(feature = "cli")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use tempfile::TempDir;
+
+/// How a command ended.
+struct Ended {
+    status: i32,
+    out: Vec<u8>,
+    err: String,
+}
+
+impl Ended {
+    #[track_caller]
+    fn ok(self) -> String {
+        assert_eq!(self.status, 0, "{}", self.err);
+        String::from_utf8(self.out).unwrap()
+    }
+}
+
+fn run(directory: &Path, words: &[&str], input: &[u8]) -> Ended {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_butler"))
+        .args(words)
+        .current_dir(directory)
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    Ended {
+        status: output.status.code().unwrap_or(-1),
+        out: output.stdout,
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// A repository of the demonstration, which tests copy.
+static DEMO: LazyLock<(TempDir, String)> = LazyLock::new(|| {
+    let directory = tempfile::tempdir().unwrap();
+    let told = run(directory.path(), &["demo", "repo"], b"").ok();
+    (directory, told)
+});
+
+struct Repo(TempDir);
+
+impl Repo {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        copy(&DEMO.0.path().join("repo"), &directory.path().join("repo"));
+        Self(directory)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn butler(&self, words: &[&str]) -> Ended {
+        self.butler_with(words, b"")
+    }
+
+    fn butler_with(&self, words: &[&str], input: &[u8]) -> Ended {
+        run(self.0.path(), words, input)
+    }
+
+    /// All that can be seen of the repository: its files, and what it answers.
+    fn fingerprint(&self) -> String {
+        let mut all = String::new();
+        let mut files = Vec::new();
+        list(&self.path("repo"), &mut files);
+        files.retain(|file| !file.to_string_lossy().contains("registry.sqlite3"));
+        files.sort();
+        for file in files {
+            writeln!(all, "{} {:?}", file.display(), fs::read(&file).unwrap()).unwrap();
+        }
+        for words in [
+            ["query-datasets", "repo", "--format", "ndjson"],
+            ["query-collections", "repo", "--format", "ndjson"],
+            ["query-dataset-types", "repo", "--format", "ndjson"],
+        ] {
+            let mut lines: Vec<String> = self.butler(&words).ok().lines().map(str::to_owned).collect();
+            lines.sort();
+            all.push_str(&lines.join("\n"));
+        }
+        for element in ["instrument", "detector", "visit", "exposure"] {
+            let words = ["query-dimension-records", "repo", element, "--format", "ndjson"];
+            all.push_str(&self.butler(&words).ok());
+        }
+        all
+    }
+}
+
+fn list(directory: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            list(&entry.path(), into);
+        } else {
+            into.push(entry.path());
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_demonstration_shows_each_command_and_its_answer() {
+    let told = &DEMO.1;
+    let commands = told.lines().filter(|line| line.starts_with("$ butler ")).count();
+    assert!(commands > 30, "{told}");
+    for part in [
+        "# Question 1: which raw exposures of the second night were taken in r?",
+        "# Question 4: of results made twice, which are the latest?",
+        "32 datasets are in DemoCam/raw",
+        "[u/you/second, u/you/first, DemoCam/defaults]",
+        "{\"stars\": 421, \"seeing\": 0.71, \"made_by\": \"you\"}",
+    ] {
+        assert!(told.contains(part), "'{part}' is missing in:\n{told}");
+    }
+    let third = told.split("# Question 3").nth(1).unwrap();
+    assert!(third.contains("found bias {instrument: 'DemoCam', detector: 2} in DemoCam/calib/b"), "{third}");
+}
+
+#[test]
+fn what_is_put_comes_back_byte_for_byte_in_its_format() {
+    let repo = Repo::new();
+    for (name, class) in [("note", "Text"), ("blob", "Bytes"), ("facts", "StructuredDataDict")] {
+        repo.butler(&["register-dataset-type", "repo", name, class, "detector"]).ok();
+    }
+    let bytes: Vec<u8> = (0..=255).collect();
+    let cases: [(&str, &[u8]); 3] =
+        [("note", "Grüße, 星\n".as_bytes()), ("blob", &bytes), ("facts", br#"{"a":[1,2.5,null],"b":"\u00e9"}"#)];
+    for (name, content) in cases {
+        let put = ["put", "repo", name, "instrument=DemoCam", "detector=1", "--run", "u/x", "--format", "json"];
+        let put: serde_json::Value = serde_json::from_str(&repo.butler_with(&put, content).ok()).unwrap();
+        assert_eq!(put["run"], "u/x");
+        let by_id = ["get", "repo", "--id", put["id"].as_str().unwrap()];
+        let by_name = ["get", "repo", name, "instrument=DemoCam", "detector=R0_S1", "--collections", "u/x"];
+        for words in [&by_id[..], &by_name[..]] {
+            let got = repo.butler(words);
+            assert_eq!(got.status, 0, "{}", got.err);
+            if name == "facts" {
+                let parse = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
+                assert_eq!(parse(&got.out), parse(content));
+            } else {
+                assert_eq!(got.out, content);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_second_put_says_what_is_there_and_where() {
+    let repo = Repo::new();
+    let words =
+        ["put", "repo", "stars", "instrument=DemoCam", "visit=2026011501", "detector=0", "--run", "u/you/first"];
+    let ended = repo.butler_with(&words, b"{}");
+    assert_eq!(ended.status, 1);
+    assert!(ended.err.contains("exists already in run 'u/you/first', with id "), "{}", ended.err);
+    assert!(ended.err.contains("it is stored at file://"), "{}", ended.err);
+    assert!(ended.err.contains("/repo/u/you/first/stars/"), "{}", ended.err);
+}
+
+#[test]
+fn an_ingest_whose_third_file_is_missing_leaves_nothing() {
+    let repo = Repo::new();
+    let mut table = "path,instrument,visit,detector\n".to_owned();
+    for detector in 0..4 {
+        if detector != 2 {
+            repo.write(&format!("{detector}.json"), "{}");
+        }
+        writeln!(table, "{detector}.json,DemoCam,2026011501,{detector}").unwrap();
+    }
+    repo.write("table.csv", table);
+    let before = repo.fingerprint();
+    for transfer in ["copy", "hardlink", "symlink", "move", "direct", "auto"] {
+        let words = ["ingest-files", "repo", "stars", "u/new", "table.csv", "--transfer", transfer];
+        let ended = repo.butler(&words);
+        assert_eq!(ended.status, 1, "{transfer}");
+        assert!(ended.err.contains("2.json"), "{}", ended.err);
+        assert_eq!(repo.fingerprint(), before, "{transfer}");
+        assert!(repo.path("0.json").exists(), "{transfer}");
+    }
+    repo.write("2.json", "{}");
+    let words = ["ingest-files", "repo", "stars", "u/new", "table.csv", "--transfer", "move"];
+    assert_eq!(repo.butler(&words).ok(), "4 datasets are in u/new\n");
+    assert!(!repo.path("0.json").exists());
+}
+
+#[test]
+fn bad_input_is_refused_clearly_and_changes_nothing() {
+    let repo = Repo::new();
+    repo.write("stars.json", "{}");
+    repo.write("bad.json", "[{\"instrument\": \"DemoCam\",\n \"id\" 7}]");
+    repo.write("short.csv", "instrument,id,full_name\nDemoCam,7\n");
+    repo.write("typed.csv", "instrument,id,full_name\nDemoCam,x,b\n");
+    repo.write("field.csv", "instrument,id,full_nam\nDemoCam,9,b\n");
+    repo.write("bad.yaml", "- instrument: [DemoCam\n");
+    repo.write("export.yaml", "description: Butler Data Repository Export\nversion: 1.0.2\ndata:\n- type: dimensoin\n");
+    repo.write("table.csv", "path,instrument,vist\nstars.json,DemoCam,1\n");
+    let put = |run: &'static str, value: &'static str| {
+        vec!["put", "repo", "stars", "instrument=DemoCam", "visit=2026011501", value, "--run", run, "--file", "stars.json"]
+    };
+    let records = |file: &'static str| vec!["insert-dimension-records", "repo", "detector", file];
+    let stars = |more: &[&'static str]| [&["query-datasets", "repo", "stars"], more].concat();
+    let cases: Vec<(Vec<&str>, i32, &str)> = vec![
+        (vec!["query-datasets", "repo", "star"], 1, "did you mean 'stars'?"),
+        (vec!["query-data-ids", "repo", "vist"], 1, "did you mean 'visit'?"),
+        (stars(&["--collections", "u/you/frst"]), 1, "collection 'u/you/frst' does not exist"),
+        (vec!["register-dataset-type", "repo", "x", "StructuredDataDct", "visit"], 1, "did you mean 'StructuredDataDict'?"),
+        (vec!["register-dataset-type", "repo", "x", "StructuredDataDict", "vist"], 1, "did you mean 'visit'?"),
+        (vec!["register-dataset-type", "repo", "a;b", "StructuredDataDict"], 2, "cannot name a dataset type"),
+        (vec!["register-dataset-type", "repo", "stars", "StructuredDataDict", "visit"], 1, "registered otherwise"),
+        (stars(&["--where", "visit = 'x'"]), 1, "does not take int and string"),
+        (stars(&["--where", "instrument = 'DemoCam' AND (visit ="]), 1, "at character 36"),
+        (stars(&["--order-by", "vist"]), 1, "`vist` is no dimension"),
+        (put("u/x", "detector=99"), 1, "has no record for"),
+        (put("u/x", "detectr=1"), 1, "did you mean 'detector'?"),
+        (put("u/x", "detector=1'; DROP TABLE dataset; --"), 1, "no record of dimension 'detector'"),
+        (put("u/x", "detector=../../etc"), 1, "no record of dimension 'detector'"),
+        (put("u/x", "detector=1\n"), 1, "no record of dimension 'detector'"),
+        (put("..", "detector=1"), 2, "cannot name a collection"),
+        (put("a/../b", "detector=1"), 2, "cannot name a collection"),
+        (put("/etc", "detector=1"), 2, "cannot name a collection"),
+        (put("new\nline", "detector=1"), 2, "must not contain control characters"),
+        (put(".butler/journal", "detector=1"), 1, "where the repository keeps its own files"),
+        (put("registry.sqlite3-wal", "detector=1"), 1, "where the repository keeps its own files"),
+        (records("bad.json"), 2, "line 2 column 7"),
+        (records("short.csv"), 2, "line: 2"),
+        (records("typed.csv"), 1, "typed.csv, line 2, column 2 (id)"),
+        (records("field.csv"), 1, "did you mean 'full_name'?"),
+        (records("bad.yaml"), 2, "line 2"),
+        (records("none.json"), 2, "none.json cannot be read"),
+        (vec!["import", "repo", "."], 2, "export.yaml:4:9"),
+        (vec!["ingest-files", "repo", "stars", "u/x", "table.csv"], 1, "did you mean 'visit'?"),
+        (vec!["create", "repo"], 1, "there is a repository already"),
+        (vec!["query-collections", "."], 1, "is no repository"),
+        (vec!["query-colections", "repo"], 2, "query-collections"),
+        (vec!["get", "repo", "--id", "1"], 2, "is no UUID"),
+        (vec!["collection-chain", "repo", "u/you/best", "u/you/best"], 1, "would contain itself"),
+        (vec!["certify-calibrations", "repo", "u/you/first", "DemoCam/calib", "stars"], 1, "is no calibration"),
+    ];
+    let before = repo.fingerprint();
+    for (words, status, says) in cases {
+        let ended = repo.butler(&words);
+        assert_eq!(ended.status, status, "{words:?}: {}", ended.err);
+        assert!(ended.err.contains(says), "{words:?} says:\n{}", ended.err);
+        assert!(ended.out.is_empty(), "{words:?}");
+        assert!(!ended.err.contains("panicked"), "{words:?}: {}", ended.err);
+    }
+    assert_eq!(repo.fingerprint(), before);
+}
+
+#[test]
+fn unusable_configurations_name_the_culprit() {
+    let repo = Repo::new();
+    let cases = [
+        ("format = 1\n[regstry]\nkind = 'sql'\n", "did you mean 'registry'?"),
+        ("format = 1\n[registry\n", "line 2, column 10"),
+        ("format = 99\n", "reads format 1"),
+        ("format = 1\n[registry]\nkind = 'sql'\nurl = 'mysql:x'\n[datastore]\nkind = 'file'\nroot = '.'\n", "names no database"),
+        ("format = 1\n[registry]\nkind = 'sql'\nurl = 'sqlite:<root>/registry.sqlite3'\n[datastore]\nkind = 'fil'\n", "did you mean 'file'?"),
+    ];
+    for (text, says) in cases {
+        repo.write("repo/butler.toml", text);
+        let ended = repo.butler(&["query-collections", "repo"]);
+        assert_eq!(ended.status, 1, "{text}: {}", ended.err);
+        assert!(ended.err.contains(says), "{text}: {}", ended.err);
+    }
+}
+
+#[test]
+fn answers_come_as_json_lines_and_csv_as_promised() {
+    let repo = Repo::new();
+    let collections = repo.butler(&["query-collections", "repo", "u/you/*", "--format", "json"]).ok();
+    let collections: serde_json::Value = serde_json::from_str(&collections).unwrap();
+    assert_eq!(
+        collections,
+        serde_json::json!([
+            {"name": "u/you/best", "type": "CHAINED", "doc": "",
+             "children": ["u/you/second", "u/you/first", "DemoCam/defaults"]},
+            {"name": "u/you/first", "type": "RUN", "doc": ""},
+            {"name": "u/you/red", "type": "TAGGED", "doc": ""},
+            {"name": "u/you/second", "type": "RUN", "doc": ""},
+        ])
+    );
+    let condition = "instrument='DemoCam' AND visit=2026011602 AND detector=3";
+    let ids = repo.butler(&["query-data-ids", "repo", "visit", "detector", "--where", condition, "--format", "ndjson"]);
+    assert_eq!(
+        ids.ok(),
+        "{\"band\":\"r\",\"instrument\":\"DemoCam\",\"day_obs\":20260116,\"detector\":3,\
+         \"physical_filter\":\"DemoCam-R\",\"visit\":2026011602}\n"
+    );
+    let csv = repo.butler(&["query-dimension-records", "repo", "physical_filter", "--format", "csv"]).ok();
+    assert_eq!(csv, "instrument,physical_filter,band\nDemoCam,DemoCam-G,g\nDemoCam,DemoCam-R,r\n");
+    let none = repo.butler(&["query-datasets", "repo", "raw", "--collections", "u/you/red", "--format", "json"]);
+    assert_eq!(none.ok(), "[]\n");
+    let types = repo.butler(&["query-dataset-types", "repo", "bias", "--format", "json"]).ok();
+    let types: serde_json::Value = serde_json::from_str(&types).unwrap();
+    assert_eq!(
+        types,
+        serde_json::json!([{"name": "bias", "dimensions": ["instrument", "detector"],
+            "storage_class": "StructuredDataDict", "is_calibration": true, "kind": "standard"}])
+    );
+}
