@@ -148,12 +148,6 @@ pub(super) async fn a_batch_may_be_empty(h: &dyn RegistryHarness) -> Result<()> 
 pub(super) async fn removals_come_last(h: &dyn RegistryHarness) -> Result<()> {
     let fixture = Fixture::with_camera(h).await?;
     let old = fixture.biases("r", &[1]).await?;
-    let again = fixture.new_refs(&bias(), "r", &[detector(1)]);
-    fails(
-        fixture.apply([remove_datasets(&old), insert(&again)]).await,
-        ErrorKind::ConflictingDefinition,
-        &["detector: 1"],
-    );
     fixture
         .apply([
             remove_collections(&["r"], false),

@@ -90,7 +90,8 @@ pub(super) async fn a_dataset_is_removed_while_it_is_referred_to(h: &dyn Registr
         }
         // What nobody sees would be in the way of another one.
         let new = fixture.biases("r", &[1]).await?;
-        fixture.apply([associate("t", &new), certify("c", &new, span(0, 9)), remove_datasets(&new)]).await?;
+        fixture.apply([associate("t", &new), certify("c", &new, span(0, 9))]).await?;
+        fixture.one(remove_datasets(&new)).await?;
     }
     Ok(())
 }
