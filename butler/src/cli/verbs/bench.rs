@@ -109,7 +109,9 @@ impl Bench {
             }
             context.check()?;
             let mut command = Command::new(&executable);
-            command.args(["bench", "--child", group, "--scale", &self.scale.to_string(), "--repo"]).arg(&work);
+            command
+                .args(["bench", "--child", group, "--scale", &self.scale.to_string(), "--repo"])
+                .arg(&work);
             if let (Backend::Postgres, Some(url)) = (self.backend, &self.postgres_url) {
                 command.args(["--backend", "postgres", "--postgres-url", url]);
             }

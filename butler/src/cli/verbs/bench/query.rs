@@ -125,14 +125,18 @@ async fn query_dimensions(site: &Site<'_>, reader: &Butler) -> Result<()> {
          AND exposure.observation_type = 'science' AND band IN ('g', 'r', 'i')"
     );
     let records = reader.query_records("exposure").where_(condition);
-    measure_rows("query_dimension_records", exposures, async || records.collect().await, len).await.map(|_| ())
+    measure_rows("query_dimension_records", exposures, async || records.collect().await, len)
+        .await
+        .map(|_| ())
 }
 
 async fn query_counts(site: &Site<'_>, reader: &Butler) -> Result<()> {
     let all = reader.query_datasets("bench_raw").collections(INSERTED);
     measure_rows("query_count", site.scale(), async || all.count().await, count).await?;
     let first = reader.query_datasets("bench_chain").collections(DEEP_CHAIN).find_first(true);
-    measure_rows("query_count_find_first", site.scale(), async || first.count().await, count).await.map(|_| ())
+    measure_rows("query_count_find_first", site.scale(), async || first.count().await, count)
+        .await
+        .map(|_| ())
 }
 
 async fn query_collections(reader: &Butler) -> Result<()> {

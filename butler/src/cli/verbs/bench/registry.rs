@@ -133,9 +133,8 @@ async fn import(butler: &Butler, raw: &DatasetType, known: &[DataId]) -> Result<
     let issuer = IdIssuer::new();
     let run = ArcStr::from("bench/import");
     let references = measure("make_refs", known.len(), async || {
-        let make = |data_id: &DataId| {
-            DatasetRef::new(issuer.issue(), raw.clone(), data_id.clone(), run.clone())
-        };
+        let make =
+            |data_id: &DataId| DatasetRef::new(issuer.issue(), raw.clone(), data_id.clone(), run.clone());
         known.iter().map(make).collect::<Result<Vec<_>>>()
     })
     .await?;

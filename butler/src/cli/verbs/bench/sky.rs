@@ -114,7 +114,8 @@ fn patch_row(tract: usize, patch: usize) -> Result<Row> {
 
 /// A quadrilateral around a point, from half its sides in degrees.
 fn quadrilateral(lon: f64, lat: f64, half_lon: f64, half_lat: f64) -> Result<FieldValue> {
-    let corners = [(-half_lon, -half_lat), (half_lon, -half_lat), (half_lon, half_lat), (-half_lon, half_lat)];
+    let corners =
+        [(-half_lon, -half_lat), (half_lon, -half_lat), (half_lon, half_lat), (-half_lon, half_lat)];
     let corners = corners
         .into_iter()
         .map(|(x, y)| LonLat::from_degrees(lon + x, lat + y).map(UnitVector::from))

@@ -34,7 +34,8 @@ fn child(op: &str, arguments: &[&str]) -> Result<()> {
     let mut times = Vec::with_capacity(PROCESSES);
     for _ in 0..PROCESSES {
         let begin = Instant::now();
-        let done = Command::new(&executable).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let done =
+            Command::new(&executable).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
         times.push(begin.elapsed());
         check(done.map_err(|error| io_error(&executable, error))?.success(), op)?;
     }

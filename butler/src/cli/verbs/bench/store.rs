@@ -9,9 +9,7 @@ use butler::{
 };
 
 use super::measure::{measure, measure_rows};
-use super::workload::{
-    RUNS_OF_SMALL_CHAIN, SMALL_CHAIN, data_ids, file_content, loose, payload, run_name,
-};
+use super::workload::{RUNS_OF_SMALL_CHAIN, SMALL_CHAIN, data_ids, file_content, loose, payload, run_name};
 use super::{Site, check, io_error};
 
 const PUTS: usize = 2_000;
@@ -37,10 +35,8 @@ pub(super) async fn put(site: &Site<'_>) -> Result<()> {
 
     // Somebody who did not write them.
     let reader = site.reader().await?;
-    let lookups: Vec<Lookup> = ids
-        .into_iter()
-        .map(|data_id| Lookup::new("bench_put", data_id).collections([SMALL_CHAIN]))
-        .collect();
+    let lookups: Vec<Lookup> =
+        ids.into_iter().map(|data_id| Lookup::new("bench_put", data_id).collections([SMALL_CHAIN])).collect();
     measure("get_data_id", n, async || get_each(&reader, lookups.iter().cloned()).await).await?;
     measure("get_ref", n, async || get_each(&reader, stored.iter().map(Lookup::from)).await).await?;
     look(&reader, n).await
@@ -48,7 +44,8 @@ pub(super) async fn put(site: &Site<'_>) -> Result<()> {
 
 /// By the references that a query gives.
 async fn look(reader: &Butler, n: usize) -> Result<()> {
-    let found = reader.query_datasets("bench_put").collections(SMALL_CHAIN).find_first(true).collect().await?;
+    let found =
+        reader.query_datasets("bench_put").collections(SMALL_CHAIN).find_first(true).collect().await?;
     check(found.len() == n, "not all that was put is found")?;
     measure("get_queried_ref", n, async || {
         for dataset in &found {

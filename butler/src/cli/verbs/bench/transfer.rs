@@ -92,10 +92,8 @@ async fn write_export(
         for (at, (dimension, value)) in dataset.data_id().iter().enumerate() {
             let _ = writeln!(text, "    {} {dimension}: {value}", if at == 0 { "-" } else { " " });
         }
-        let _ = writeln!(
-            text,
-            "    path: {path}\n    formatter: lsst.daf.butler.formatters.json.JsonFormatter"
-        );
+        let _ =
+            writeln!(text, "    path: {path}\n    formatter: lsst.daf.butler.formatters.json.JsonFormatter");
     }
     let path = directory.join("export.yaml");
     std::fs::create_dir_all(directory).map_err(|error| io_error(directory, error))?;
@@ -115,7 +113,12 @@ fn write_record(text: &mut String, record: &DimensionRecord) {
         lead = " ";
         let _ = match value {
             FieldValue::Timespan(span) => {
-                let part = |end: Option<butler::Instant>| end.map_or_else(|| "null".to_owned(), |end| format!("!butler_time/tai/iso '{}'", end.to_iso_tai()));
+                let part = |end: Option<butler::Instant>| {
+                    end.map_or_else(
+                        || "null".to_owned(),
+                        |end| format!("!butler_time/tai/iso '{}'", end.to_iso_tai()),
+                    )
+                };
                 let (begin, end) = (part(span.begin()), part(span.end()));
                 writeln!(text, "!lsst.daf.butler.Timespan\n      begin: {begin}\n      end: {end}")
             }
@@ -133,7 +136,8 @@ pub(super) async fn transfer_from(site: &Site<'_>) -> Result<()> {
     datasets.truncate(TRANSFERRED);
     let n = datasets.len();
     let target = site.make("transferred").await?;
-    let done = measure_rows("transfer_from", n, async || transfer(&source, &target, datasets).await, |n| Some(*n));
+    let done =
+        measure_rows("transfer_from", n, async || transfer(&source, &target, datasets).await, |n| Some(*n));
     check(done.await? == n, "not everything was transferred")?;
     target.close().await
 }
@@ -162,7 +166,9 @@ async fn transfer(source: &Butler, target: &Butler, datasets: Vec<DatasetRef>) -
 
 /// The distinct dimension records of datasets, in an order in which they can be inserted.
 fn records_of(datasets: &[DatasetRef]) -> Vec<(DimensionElement, Vec<DimensionRecord>)> {
-    let Some(group) = datasets.first().map(|dataset| dataset.dataset_type().group()) else { return Vec::new() };
+    let Some(group) = datasets.first().map(|dataset| dataset.dataset_type().group()) else {
+        return Vec::new();
+    };
     let of = |element: DimensionElement| {
         let mut records = BTreeMap::new();
         for record in datasets.iter().filter_map(|dataset| dataset.data_id().record(element)) {
