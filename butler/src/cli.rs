@@ -40,6 +40,7 @@ pub(crate) fn main() -> ExitCode {
     };
     match run(command) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.message() == output::NOBODY_READS => ExitCode::SUCCESS,
         Err(error) => {
             output::report(&error);
             match error.kind() {
@@ -62,8 +63,11 @@ fn run(command: Command) -> Result<()> {
         tokio::select! {
             result = &mut verb => result,
             _ = tokio::signal::ctrl_c() => {
-                context.interrupt();
+                if !context.interrupt() {
+                    return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+                }
                 // What is under way comes to a good end; a second signal does not wait for it.
+                output::note("interrupted: what is under way comes to a good end; press Ctrl-C again to stop at once");
                 tokio::select! {
                     result = &mut verb => result,
                     _ = tokio::signal::ctrl_c() => {

@@ -254,7 +254,7 @@ fn bad_input_is_refused_clearly_and_changes_nothing() {
         (records("short.csv"), 2, "line: 2"),
         (records("typed.csv"), 1, "typed.csv, line 2, column 2 (id)"),
         (records("field.csv"), 1, "did you mean 'full_name'?"),
-        (records("bad.yaml"), 2, "line 2"),
+        (records("bad.yaml"), 2, "line 1 column 15"),
         (records("none.json"), 2, "none.json cannot be read"),
         (vec!["import", "repo", "."], 2, "export.yaml:4:9"),
         (vec!["ingest-files", "repo", "stars", "u/x", "table.csv"], 1, "did you mean 'visit'?"),

@@ -38,10 +38,31 @@ impl Butler {
     ///
     /// # Errors
     /// `DimensionName` for a name that means nothing, or a dimension without a value;
-    /// `DimensionValue` if records do not exist, are not unique or say otherwise.
+    /// `DimensionValue` if records do not exist, are not unique or say otherwise;
+    /// `InconsistentDataId` if an implied value is not that of the records.
     pub async fn data_id(&self, group: DimensionGroup, loose: impl Into<LooseDataId>) -> Result<DataId> {
         let known = self.known_values(group, false, &loose.into()).await?;
-        self.data_id_of(group, &known)
+        let data_id = self.data_id_of(group, &known)?;
+        self.check_implied(&data_id, &known).await?;
+        Ok(data_id)
+    }
+
+    /// Checks that implied values, if some are given, are those of the records.
+    async fn check_implied(&self, data_id: &DataId, known: &Known) -> Result<()> {
+        let implied: Vec<_> =
+            known.iter().filter(|(dimension, _)| data_id.group().implied().any(|d| d == *dimension)).collect();
+        if implied.is_empty() || data_id.is_full() {
+            // Those of a full data ID are compared when it is stored.
+            return Ok(());
+        }
+        let expanded = self.inner.registry.expand_one(data_id.clone()).await?;
+        match implied.iter().find(|(dimension, value)| expanded.get_dimension(*dimension) != Some(value)) {
+            None => Ok(()),
+            Some((dimension, value)) => Err(Error::new(
+                ErrorKind::InconsistentDataId,
+                format!("{dimension}={value} was given, and the records of {data_id} say otherwise: {expanded}"),
+            )),
+        }
     }
 
     /// The data ID of a dataset of a type, and the time that further values, if any, point to.

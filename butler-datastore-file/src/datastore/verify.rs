@@ -103,7 +103,8 @@ fn compare_one(inner: &Inner, recorded: &Recorded, checksum: bool) -> Result<Opt
         Err(error) if error.kind() == ErrorKind::Argument => {
             return finding(FindingKind::Missing, error.message().to_owned());
         }
-        Err(error) => return Err(error),
+        // It may be whole: that nobody can tell is a finding, and no reason to stop.
+        Err(error) => return finding(FindingKind::Missing, format!("it cannot be opened: {}", error.message())),
     };
     let found = source.size();
     if let Some(expected) = record.size.filter(|expected| *expected != found) {

@@ -45,6 +45,8 @@ enum LogFormat {
 pub(crate) struct Context {
     global: GlobalOptions,
     interrupted: Interruption,
+    /// Whether it waits for input.
+    waits: AtomicBool,
 }
 
 /// Whether somebody wants the command to end.
@@ -64,7 +66,7 @@ impl Interruption {
 impl Context {
     pub(crate) fn new(global: GlobalOptions) -> Result<Self> {
         start_logging(&global)?;
-        Ok(Self { global, interrupted: Interruption::default() })
+        Ok(Self { global, interrupted: Interruption::default(), waits: AtomicBool::new(false) })
     }
 
     /// A builder of the repository's Butler.
@@ -82,9 +84,18 @@ impl Context {
         self.builder().writable(true).open(repository).await
     }
 
-    /// Notes that somebody wants it to end.
-    pub(crate) fn interrupt(&self) {
+    /// Notes that somebody wants it to end; returns whether something is under way.
+    pub(crate) fn interrupt(&self) -> bool {
         self.interrupted.0.store(true, Ordering::Relaxed);
+        !self.waits.load(Ordering::Relaxed)
+    }
+
+    /// Waits for somebody's input, during which nothing is under way.
+    pub(crate) fn waiting<T>(&self, input: impl FnOnce() -> T) -> T {
+        self.waits.store(true, Ordering::Relaxed);
+        let got = tokio::task::block_in_place(input);
+        self.waits.store(false, Ordering::Relaxed);
+        got
     }
 
     /// Whether to go on, asked between one step and the next.

@@ -1,5 +1,4 @@
 //! What is written to standard output: the only place that does it.
-#![expect(clippy::print_stderr, reason = "this module is what prints")]
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
@@ -10,6 +9,13 @@ use comfy_table::{CellAlignment, ContentLineStyle, LineStyle, Table, TableStyle}
 
 /// No more reasons for an empty answer are told.
 const REASONS_MAX: usize = 10;
+
+/// Writes a line to standard error; nothing can be done where that is gone.
+macro_rules! tell {
+    ($($text:tt)*) => {{
+        let _ = writeln!(io::stderr(), $($text)*);
+    }};
+}
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -191,6 +197,16 @@ pub(crate) fn one(format: Format, json: &Structured, line: &str) -> Result<()> {
     })
 }
 
+/// Writes a row, or nothing, that is all there is; `line` for people.
+pub(crate) fn one_row(format: Format, columns: Vec<Column>, row: Option<&dyn Row>, line: &str) -> Result<()> {
+    if format == Format::Csv {
+        let mut listing = Listing::new(format, columns);
+        row.map_or(Ok(()), |row| listing.push(row))?;
+        return listing.finish("");
+    }
+    one(format, &row.map_or(Structured::Null, |row| row.json()), line)
+}
+
 /// Writes a report as JSON.
 pub(crate) fn json(report: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(report).map_err(|error| {
@@ -204,7 +220,7 @@ pub(crate) fn ask(question: &str) -> Result<Option<bool>> {
     if !io::stdin().is_terminal() {
         return Ok(None);
     }
-    eprint!("{question} [y/N] ");
+    let _ = write!(io::stderr(), "{question} [y/N] ");
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(|error| {
         Error::new(ErrorKind::Interrupted, "the answer cannot be read").with_source(error)
@@ -251,25 +267,33 @@ pub(crate) fn explanations(format: Format, explanations: &[Explanation]) -> Resu
     Ok(())
 }
 
+/// Tells something that is no answer.
+pub(crate) fn note(text: &str) {
+    tell!("{text}");
+}
+
 /// Tells why an answer is empty.
 pub(crate) fn reasons(reasons: &[String]) {
     for reason in reasons.iter().take(REASONS_MAX) {
-        eprintln!("reason: {reason}");
+        tell!("reason: {reason}");
     }
     if reasons.len() > REASONS_MAX {
-        eprintln!("reason: and {} others; --explain shows all", reasons.len() - REASONS_MAX);
+        tell!("reason: and {} others; --explain shows all", reasons.len() - REASONS_MAX);
     }
 }
+
+/// Message of an error that nobody needs to be told.
+pub(crate) const NOBODY_READS: &str = "nobody reads the output any more";
 
 /// A reader that has gone, such as `head`, is no error of ours.
 fn written(result: io::Result<()>) -> Result<()> {
     match result {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-            Err(Error::new(ErrorKind::Interrupted, "nobody reads the output any more"))
+            Err(Error::new(ErrorKind::Interrupted, NOBODY_READS))
         }
         Err(error) => {
-            Err(Error::new(ErrorKind::Exhausted, "the output cannot be written").with_source(error))
+            Err(Error::new(ErrorKind::Exhausted, format!("the output cannot be written: {error}")).with_source(error))
         }
     }
 }
@@ -287,16 +311,16 @@ pub(crate) fn report(error: &Error) {
         .map(|(name, value)| if *name == "place" { value.clone() } else { format!("{name} {value}") })
         .collect();
     let place = if place.is_empty() { String::new() } else { format!(" ({})", place.join(", ")) };
-    eprintln!("error: {operation}{}{place}", error.message());
+    tell!("error: {operation}{}{place}", error.message());
     if io::stderr().is_terminal()
         && let Some((_, picture)) = error.context().iter().find(|(name, _)| *name == "expression")
     {
-        eprintln!("{}", picture.trim_matches('\n'));
+        tell!("{}", picture.trim_matches('\n'));
     }
     if let Some(hint) = error.hint() {
-        eprintln!("hint: {hint}");
+        tell!("hint: {hint}");
     }
     if tracing::enabled!(tracing::Level::INFO) {
-        eprintln!("{error:#}");
+        tell!("{error:#}");
     }
 }

@@ -30,8 +30,8 @@ pub(super) struct Wanted {
 impl Wanted {
     async fn find(&self, context: &Context, butler: &Butler, first: bool) -> Result<Vec<DatasetRef>> {
         let query = butler
-            .query_datasets(patterns_or_all(&self.dataset_types))
-            .collections(collections(butler, &self.collections))
+            .query_datasets(patterns_or_all(&self.dataset_types)?)
+            .collections(collections(butler, &self.collections)?)
             .find_first(first);
         // Not even a table would show the datasets: there is no limit but a given one.
         self.selection.on(query, Format::Json).collect(context).await

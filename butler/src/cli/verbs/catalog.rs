@@ -52,7 +52,7 @@ enum Chains {
 impl QueryCollections {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         let butler = context.read(&self.repository.repo).await?;
-        let patterns = patterns_or_all(&self.names);
+        let patterns = patterns_or_all(&self.names)?;
         let (mut names, mut catalog) = butler.collections(&patterns, self.show_dataset_types).await?;
         if matches!(self.chains, Chains::InverseTable | Chains::InverseTree) && !patterns.has_globs() {
             // Only the whole tells who the parents are.
@@ -93,7 +93,7 @@ impl QueryCollections {
             columns.push(Column::text("Dataset Types"));
         }
         let mut listing = Listing::new(Format::Table, columns);
-        let hidden = patterns(&self.exclude_dataset_types);
+        let hidden = patterns(&self.exclude_dataset_types)?;
         let mut pending: Vec<(ArcStr, usize)> = names.iter().rev().map(|name| (name.clone(), 0)).collect();
         while let Some((name, depth)) = pending.pop() {
             let info = catalog.get(&name)?;
@@ -158,11 +158,11 @@ pub(crate) struct QueryDatasetTypes {
 impl QueryDatasetTypes {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         let butler = context.read(&self.repository.repo).await?;
-        let wanted = patterns_or_all(&self.names);
+        let wanted = patterns_or_all(&self.names)?;
         let mut types = butler.dataset_types(&NamePatterns::all()).await?;
         types.retain(|dataset_type| wanted.matches(dataset_type.name()));
         if !self.collections.is_empty() {
-            let (names, catalog) = butler.collections(&collections(&butler, &self.collections), true).await?;
+            let (names, catalog) = butler.collections(&collections(&butler, &self.collections)?, true).await?;
             let summary = catalog.summary(&catalog.flatten(&names)?);
             types.retain(|dataset_type| summary.dataset_types.contains(dataset_type.name()));
         }

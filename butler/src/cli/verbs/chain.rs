@@ -95,7 +95,7 @@ impl CollectionChain {
     }
 
     async fn names(&self, butler: &butler::Butler) -> Result<Vec<ArcStr>> {
-        let given: NamePatterns = patterns(&self.children);
+        let given: NamePatterns = patterns(&self.children)?;
         if self.flatten {
             let (names, catalog) = butler.collections(&given, false).await?;
             return Ok(catalog.flatten(&names)?.members().iter().map(|member| member.name.clone()).collect());

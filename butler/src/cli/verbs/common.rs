@@ -155,32 +155,38 @@ impl<R: QueryRow> Limited<R> {
 }
 
 /// Patterns of texts that were repeated or had commas between them.
-pub(super) fn patterns(texts: &[String]) -> NamePatterns {
-    texts.iter().filter(|text| !text.is_empty()).map(String::as_str).collect()
+///
+/// An empty text is an error rather than nothing: it is a variable of a shell that is not set.
+pub(super) fn patterns(texts: &[String]) -> Result<NamePatterns> {
+    if texts.iter().any(String::is_empty) {
+        return Err(Error::new(ErrorKind::Argument, "a name or pattern is empty")
+            .with_hint("leave the argument out to mean all"));
+    }
+    Ok(texts.iter().map(String::as_str).collect())
 }
 
 /// Patterns, or all that there is.
-pub(super) fn patterns_or_all(texts: &[String]) -> NamePatterns {
-    let given = patterns(texts);
-    if given.is_empty() { NamePatterns::all() } else { given }
+pub(super) fn patterns_or_all(texts: &[String]) -> Result<NamePatterns> {
+    let given = patterns(texts)?;
+    Ok(if given.is_empty() { NamePatterns::all() } else { given })
 }
 
 /// Collections to search: those given, the default ones, or all.
-pub(super) fn collections(butler: &Butler, given: &[String]) -> NamePatterns {
-    let named = patterns(given);
+pub(super) fn collections(butler: &Butler, given: &[String]) -> Result<NamePatterns> {
+    let named = patterns(given)?;
     if !named.is_empty() {
-        return named;
+        return Ok(named);
     }
-    if butler.defaults().collections.is_empty() {
+    Ok(if butler.defaults().collections.is_empty() {
         NamePatterns::all()
     } else {
         butler.defaults().collections.iter().cloned().collect()
-    }
+    })
 }
 
 /// Names of collections to search in order: those given, or none for the default ones.
 pub(super) async fn search_path(butler: &Butler, given: &[String]) -> Result<Option<Vec<ArcStr>>> {
-    let named = patterns(given);
+    let named = patterns(given)?;
     if named.is_empty() {
         return Ok(None);
     }
@@ -262,10 +268,10 @@ pub(super) struct Confirmed {
 impl Confirmation {
     /// Asks somebody at a terminal; without one nothing is destroyed.
     pub(super) fn get(self, context: &Context) -> Result<Confirmed> {
-        if self.no_confirm || context.is_quiet() {
+        if self.no_confirm {
             return Ok(Confirmed { is_yes: true, by_somebody: false });
         }
-        match output::ask("Continue?")? {
+        match context.waiting(|| output::ask("Continue?"))? {
             Some(is_yes) => Ok(Confirmed { is_yes, by_somebody: true }),
             None => {
                 Err(Error::new(ErrorKind::Argument, "there is no terminal at which to ask whether to go on")

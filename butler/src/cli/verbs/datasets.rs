@@ -38,11 +38,11 @@ pub(crate) struct QueryDatasets {
 impl QueryDatasets {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         let butler = context.read(&self.repository.repo).await?;
-        let patterns = patterns_or_all(&self.dataset_types);
+        let patterns = patterns_or_all(&self.dataset_types)?;
         let types = butler.dataset_types(&patterns).await?;
         let query = butler
             .query_datasets(patterns)
-            .collections(collections(&butler, &self.collections))
+            .collections(collections(&butler, &self.collections)?)
             .find_first(self.find_first);
         let format = self.output.format();
         let none = butler.universe().conform::<&str>([])?;

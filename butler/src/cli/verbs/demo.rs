@@ -207,7 +207,7 @@ impl Tour<'_> {
 
     /// Writes an input file; returns its path.
     fn write(&self, name: &str, text: &str) -> Result<String> {
-        let path: PathBuf = Path::new(&self.repo).join("demo-inputs").join(name);
+        let path: PathBuf = Path::new(&self.repo).join(".butler/demo-inputs").join(name);
         let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
         made.and_then(|()| std::fs::write(&path, text)).map_err(|error| {
             Error::new(ErrorKind::Permission, format!("{} cannot be written: {error}", path.display()))

@@ -34,10 +34,10 @@ pub(crate) struct ExportCalibs {
 impl ExportCalibs {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         let butler = context.read(&self.repository.repo).await?;
-        let types = butler.dataset_types(&patterns_or_all(&self.dataset_types)).await?;
+        let types = butler.dataset_types(&patterns_or_all(&self.dataset_types)?).await?;
         let types: NamePatterns =
             types.iter().filter(|ty| ty.is_calibration()).map(|ty| ty.name().clone()).collect();
-        let (names, catalog) = butler.collections(&patterns_or_all(&self.collections), false).await?;
+        let (names, catalog) = butler.collections(&patterns_or_all(&self.collections)?, false).await?;
         // What chains lead to is searched and described too.
         let search: NamePatterns = catalog
             .flatten(&names)?

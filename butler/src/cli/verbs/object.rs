@@ -13,9 +13,8 @@ use futures::TryStreamExt;
 
 use super::common::{Output, Repository, read_timespan, search_path};
 use crate::cli::context::Context;
-use crate::cli::output::Row;
 use crate::cli::output::{self, Format};
-use crate::cli::values::DatasetRow;
+use crate::cli::values::{DatasetRow, dataset_columns};
 
 /// Arguments of `put`.
 #[derive(Args, Debug)]
@@ -52,7 +51,7 @@ impl Put {
         let loose = LooseDataId::from_texts(butler.universe(), &self.data_id)?;
         let class = butler.storage_classes().get(dataset_type.storage_class())?.clone();
         let draft = Draft::new(dataset_type, loose).new_run(self.run.as_str());
-        let bytes = read_input(&self.file)?;
+        let bytes = context.waiting(|| read_input(&self.file))?;
         let dataset = match decode(&class, &self.file, &bytes)? {
             Some(object) => butler.put(object, draft).await?,
             None => ingest(&butler, &self.file, &bytes, draft).await?,
@@ -80,7 +79,7 @@ fn decode(class: &StorageClass, file: &str, bytes: &[u8]) -> Result<Option<Objec
     let wrong = |what: &str, error: String| {
         let name = if file == "-" { "standard input" } else { file };
         Error::new(ErrorKind::Formatter, format!("{name} is no {what}: {error}"))
-            .with_hint(format!("storage class {class} is {} in memory", class.in_memory))
+            .with_hint("the end of the file's name tells the format: .json, .yaml or .toml; without one it is JSON")
     };
     let text = || std::str::from_utf8(bytes).map_err(|error| wrong("text in UTF-8", error.to_string()));
     Ok(match class.in_memory.as_str() {
@@ -136,7 +135,8 @@ fn show(format: Format, dataset: &DatasetRef, what: &str) -> Result<()> {
         dataset.run(),
         dataset.id()
     );
-    output::one(format, &row.json(), &line)
+    let columns = dataset_columns(std::slice::from_ref(dataset.dataset_type()), false);
+    output::one_row(format, columns, Some(&row), &line)
 }
 
 /// Which dataset is meant.
@@ -203,7 +203,7 @@ impl FindDataset {
                 let expanded = butler.expand(vec![dataset]).await?;
                 expanded.iter().try_for_each(|dataset| show(self.output.format, dataset, "found"))
             }
-            None => output::one(self.output.format, &Structured::Null, "There is no such dataset."),
+            None => output::one_row(self.output.format, dataset_columns(&[], false), None, "There is no such dataset."),
         }
     }
 }

@@ -20,7 +20,7 @@ struct Joined {
 }
 
 impl Joined {
-    fn types(&self) -> NamePatterns {
+    fn types(&self) -> Result<NamePatterns> {
         patterns(&self.datasets)
     }
 
@@ -30,11 +30,11 @@ impl Joined {
         butler: &Butler,
         query: QueryBuilder<R>,
     ) -> Result<Option<QueryBuilder<R>>> {
-        let types = self.types();
+        let types = self.types()?;
         if types.is_empty() {
             return Ok(Some(query));
         }
-        let patterns = collections(butler, &self.collections);
+        let patterns = collections(butler, &self.collections)?;
         let (names, catalog) = butler.collections(&patterns, true).await?;
         let summary = catalog.summary(&catalog.flatten(&names)?);
         let types = butler.dataset_types(&types).await?;
@@ -69,7 +69,7 @@ impl QueryDataIds {
         let named = self.dimensions.iter().filter(|name| !name.is_empty());
         let mut group = butler.universe().conform(named)?;
         if group.is_empty() {
-            let types = butler.dataset_types(&self.joined.types()).await?;
+            let types = butler.dataset_types(&self.joined.types()?).await?;
             let common = types.iter().map(DatasetType::group).reduce(DimensionGroup::intersection);
             group = common.unwrap_or(group);
         }

@@ -60,7 +60,9 @@ fn tell(report: &RecoveryReport) -> Result<()> {
     }
     let verb = if report.dry_run { "would be" } else { "were" };
     match report.entries.len() {
-        0 => output::line("Nothing was left by dead writers."),
+        0 => output::line(
+            "No journal entry is old enough to be a dead writer's; --older-than 0s deals with all, if nobody is at work.",
+        ),
         count => output::line(&format!("{count} journal entries {verb} dealt with.")),
     }
 }

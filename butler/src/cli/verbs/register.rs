@@ -66,7 +66,7 @@ pub(crate) struct RemoveDatasetType {
 impl RemoveDatasetType {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         let butler = context.write(&self.repository.repo).await?;
-        let types = butler.dataset_types(&patterns(&self.names)).await?;
+        let types = butler.dataset_types(&patterns(&self.names)?).await?;
         let names: Vec<_> = types.iter().map(|dataset_type| dataset_type.name().clone()).collect();
         if names.is_empty() {
             return output::line("No dataset type matches.");

@@ -72,8 +72,8 @@ impl PruneDatasets {
             }
         }
         let mut query = butler
-            .query_datasets(patterns_or_all(&self.datasets))
-            .collections(patterns(&collections))
+            .query_datasets(patterns_or_all(&self.datasets)?)
+            .collections(patterns(&collections)?)
             .find_first(!self.find_all);
         if !self.condition.trim().is_empty() {
             query = query.where_(self.condition.clone());
@@ -120,7 +120,7 @@ impl PruneDatasets {
         if collections.is_empty() {
             return argument("name COLLECTIONS, or a collection to --purge or to --disassociate from");
         }
-        if patterns(&collections).has_globs() && !self.find_all {
+        if patterns(&collections)?.has_globs() && !self.find_all {
             return argument("patterns of COLLECTIONS have no order, and need --find-all");
         }
         Ok(collections)
@@ -297,7 +297,7 @@ async fn matching(
     names: &[String],
     wanted: impl Fn(CollectionType) -> bool,
 ) -> Result<(Vec<ArcStr>, Vec<ArcStr>)> {
-    let (found, catalog) = butler.collections(&patterns(names), false).await?;
+    let (found, catalog) = butler.collections(&patterns(names)?, false).await?;
     Ok(found.into_iter().partition(|name| catalog.get(name).is_ok_and(|info| wanted(info.ty))))
 }
 

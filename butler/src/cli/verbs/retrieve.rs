@@ -53,8 +53,8 @@ impl RetrieveArtifacts {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         let butler = context.read(&self.repository.repo).await?;
         let query = butler
-            .query_datasets(patterns_or_all(&self.dataset_types))
-            .collections(collections(&butler, &self.collections))
+            .query_datasets(patterns_or_all(&self.dataset_types)?)
+            .collections(collections(&butler, &self.collections)?)
             .find_first(self.find_first);
         let options = RetrieveOptions {
             directory: self.destination,

@@ -45,8 +45,8 @@ impl Verify {
             false => context.read(repository).await?,
         };
         let options = VerifyOptions {
-            types: patterns(&self.types),
-            collections: patterns(&self.collections),
+            types: patterns(&self.types)?,
+            collections: patterns(&self.collections)?,
             condition: self.condition,
             checksum: self.checksum,
             orphans: self.orphans,
