@@ -23,10 +23,10 @@ pub mod suggest;
 pub mod time;
 
 pub use butler::{
-    AssociationQuery, Batch, Butler, ButlerBuilder, Creation, DataIdQuery, DatasetHandle, DatasetQuery, Defaults,
-    Draft, IngestFile, IngestOptions, Lookup, LookupTarget, LooseDataId, PruneOptions, PutTarget,
-    QueryBuilder, QueryRow, RecordQuery, RecoveryReport, RowBatches, RowQuery, TypeName, VerifyOptions, VerifyReport, WorkObserver,
-    WorkProgress,
+    AssociationQuery, Batch, Butler, ButlerBuilder, Creation, DataIdQuery, DatasetHandle, DatasetQuery,
+    Defaults, Draft, IngestFile, IngestOptions, Lookup, LookupTarget, LooseDataId, PruneOptions, PutTarget,
+    QueryBuilder, QueryRow, RecordQuery, RecoveryReport, RowBatches, RowQuery, TypeName, VerifyOptions,
+    VerifyReport, WorkObserver, WorkProgress,
 };
 pub use collection::{
     ChainEdit, CollectionCatalog, CollectionInfo, CollectionSearch, CollectionSummary, CollectionType,

@@ -149,7 +149,6 @@ fn mutants_are_refused_or_can_be_used() {
         seeds.iter().step_by(2500).map(|seed| Region::decode(seed).expect("a region")).collect();
     let mut random = Random(count);
     let used = (0..count).filter(|_| holds(&mutant(&seeds, &mut random), &others)).count();
-    println!("{used} of {count} are regions");
     assert!(
         used > usize::try_from(count).expect("few") / 10,
         "mutants are regions now and then: {used} of {count}"

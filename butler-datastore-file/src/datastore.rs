@@ -16,8 +16,9 @@ use std::time::Duration;
 use arcstr::ArcStr;
 use async_trait::async_trait;
 use butler_core::datastore::{
-    Acceptance, Artifact, ArtifactUris, Bookkeeper, Constraints, Datastore, DatastoreCapabilities, Finding, VerifyOptions,
-    GetRequest, Reader, RecoverOptions, RecoveredEntry, RemoveTransaction, WriteRequest, WriteTransaction,
+    Acceptance, Artifact, ArtifactUris, Bookkeeper, Constraints, Datastore, DatastoreCapabilities, Finding,
+    GetRequest, Reader, RecoverOptions, RecoveredEntry, RemoveTransaction, VerifyOptions, WriteRequest,
+    WriteTransaction,
 };
 use butler_core::registry::OpaqueTable;
 use butler_core::{

@@ -20,7 +20,8 @@ pub fn factories() -> Factories {
     #[cfg(feature = "datastore-chained")]
     {
         factories.add_datastore("chained", Arc::new(butler_datastore_chained::ChainedDatastoreFactory));
-        factories.add_datastore("stream", Arc::new(butler_datastore_chained::StreamDatastoreFactory::default()));
+        factories
+            .add_datastore("stream", Arc::new(butler_datastore_chained::StreamDatastoreFactory::default()));
     }
     #[cfg(not(feature = "datastore-chained"))]
     {

@@ -153,10 +153,14 @@ fn what_is_put_comes_back_byte_for_byte_in_its_format() {
         repo.butler(&["register-dataset-type", "repo", name, class, "detector"]).ok();
     }
     let bytes: Vec<u8> = (0..=255).collect();
-    let cases: [(&str, &[u8]); 3] =
-        [("note", "Grüße, 星\n".as_bytes()), ("blob", &bytes), ("facts", br#"{"a":[1,2.5,null],"b":"\u00e9"}"#)];
+    let cases: [(&str, &[u8]); 3] = [
+        ("note", "Grüße, 星\n".as_bytes()),
+        ("blob", &bytes),
+        ("facts", br#"{"a":[1,2.5,null],"b":"\u00e9"}"#),
+    ];
     for (name, content) in cases {
-        let put = ["put", "repo", name, "instrument=DemoCam", "detector=1", "--run", "u/x", "--format", "json"];
+        let put =
+            ["put", "repo", name, "instrument=DemoCam", "detector=1", "--run", "u/x", "--format", "json"];
         let put: serde_json::Value = serde_json::from_str(&repo.butler_with(&put, content).ok()).unwrap();
         assert_eq!(put["run"], "u/x");
         let by_id = ["get", "repo", "--id", put["id"].as_str().unwrap()];
@@ -177,8 +181,16 @@ fn what_is_put_comes_back_byte_for_byte_in_its_format() {
 #[test]
 fn a_second_put_says_what_is_there_and_where() {
     let repo = Repo::new();
-    let words =
-        ["put", "repo", "stars", "instrument=DemoCam", "visit=2026011501", "detector=0", "--run", "u/you/first"];
+    let words = [
+        "put",
+        "repo",
+        "stars",
+        "instrument=DemoCam",
+        "visit=2026011501",
+        "detector=0",
+        "--run",
+        "u/you/first",
+    ];
     let ended = repo.butler_with(&words, b"{}");
     assert_eq!(ended.status, 1);
     assert!(ended.err.contains("exists already in run 'u/you/first', with id "), "{}", ended.err);
@@ -221,10 +233,24 @@ fn bad_input_is_refused_clearly_and_changes_nothing() {
     repo.write("typed.csv", "instrument,id,full_name\nDemoCam,x,b\n");
     repo.write("field.csv", "instrument,id,full_nam\nDemoCam,9,b\n");
     repo.write("bad.yaml", "- instrument: [DemoCam\n");
-    repo.write("export.yaml", "description: Butler Data Repository Export\nversion: 1.0.2\ndata:\n- type: dimensoin\n");
+    repo.write(
+        "export.yaml",
+        "description: Butler Data Repository Export\nversion: 1.0.2\ndata:\n- type: dimensoin\n",
+    );
     repo.write("table.csv", "path,instrument,vist\nstars.json,DemoCam,1\n");
     let put = |run: &'static str, value: &'static str| {
-        vec!["put", "repo", "stars", "instrument=DemoCam", "visit=2026011501", value, "--run", run, "--file", "stars.json"]
+        vec![
+            "put",
+            "repo",
+            "stars",
+            "instrument=DemoCam",
+            "visit=2026011501",
+            value,
+            "--run",
+            run,
+            "--file",
+            "stars.json",
+        ]
     };
     let records = |file: &'static str| vec!["insert-dimension-records", "repo", "detector", file];
     let stars = |more: &[&'static str]| [&["query-datasets", "repo", "stars"], more].concat();
@@ -232,10 +258,22 @@ fn bad_input_is_refused_clearly_and_changes_nothing() {
         (vec!["query-datasets", "repo", "star"], 1, "did you mean 'stars'?"),
         (vec!["query-data-ids", "repo", "vist"], 1, "did you mean 'visit'?"),
         (stars(&["--collections", "u/you/frst"]), 1, "collection 'u/you/frst' does not exist"),
-        (vec!["register-dataset-type", "repo", "x", "StructuredDataDct", "visit"], 1, "did you mean 'StructuredDataDict'?"),
-        (vec!["register-dataset-type", "repo", "x", "StructuredDataDict", "vist"], 1, "did you mean 'visit'?"),
+        (
+            vec!["register-dataset-type", "repo", "x", "StructuredDataDct", "visit"],
+            1,
+            "did you mean 'StructuredDataDict'?",
+        ),
+        (
+            vec!["register-dataset-type", "repo", "x", "StructuredDataDict", "vist"],
+            1,
+            "did you mean 'visit'?",
+        ),
         (vec!["register-dataset-type", "repo", "a;b", "StructuredDataDict"], 2, "cannot name a dataset type"),
-        (vec!["register-dataset-type", "repo", "stars", "StructuredDataDict", "visit"], 1, "registered otherwise"),
+        (
+            vec!["register-dataset-type", "repo", "stars", "StructuredDataDict", "visit"],
+            1,
+            "registered otherwise",
+        ),
         (stars(&["--where", "visit = 'x'"]), 1, "does not take int and string"),
         (stars(&["--where", "instrument = 'DemoCam' AND (visit ="]), 1, "at character 36"),
         (stars(&["--order-by", "vist"]), 1, "`vist` is no dimension"),
@@ -263,7 +301,11 @@ fn bad_input_is_refused_clearly_and_changes_nothing() {
         (vec!["query-colections", "repo"], 2, "query-collections"),
         (vec!["get", "repo", "--id", "1"], 2, "is no UUID"),
         (vec!["collection-chain", "repo", "u/you/best", "u/you/best"], 1, "would contain itself"),
-        (vec!["certify-calibrations", "repo", "u/you/first", "DemoCam/calib", "stars"], 1, "is no calibration"),
+        (
+            vec!["certify-calibrations", "repo", "u/you/first", "DemoCam/calib", "stars"],
+            1,
+            "is no calibration",
+        ),
     ];
     let before = repo.fingerprint();
     for (words, status, says) in cases {
@@ -283,8 +325,14 @@ fn unusable_configurations_name_the_culprit() {
         ("format = 1\n[regstry]\nkind = 'sql'\n", "did you mean 'registry'?"),
         ("format = 1\n[registry\n", "line 2, column 10"),
         ("format = 99\n", "reads format 1"),
-        ("format = 1\n[registry]\nkind = 'sql'\nurl = 'mysql:x'\n[datastore]\nkind = 'file'\nroot = '.'\n", "names no database"),
-        ("format = 1\n[registry]\nkind = 'sql'\nurl = 'sqlite:<root>/registry.sqlite3'\n[datastore]\nkind = 'fil'\n", "did you mean 'file'?"),
+        (
+            "format = 1\n[registry]\nkind = 'sql'\nurl = 'mysql:x'\n[datastore]\nkind = 'file'\nroot = '.'\n",
+            "names no database",
+        ),
+        (
+            "format = 1\n[registry]\nkind = 'sql'\nurl = 'sqlite:<root>/registry.sqlite3'\n[datastore]\nkind = 'fil'\n",
+            "did you mean 'file'?",
+        ),
     ];
     for (text, says) in cases {
         repo.write("repo/butler.toml", text);
@@ -310,7 +358,16 @@ fn answers_come_as_json_lines_and_csv_as_promised() {
         ])
     );
     let condition = "instrument='DemoCam' AND visit=2026011602 AND detector=3";
-    let ids = repo.butler(&["query-data-ids", "repo", "visit", "detector", "--where", condition, "--format", "ndjson"]);
+    let ids = repo.butler(&[
+        "query-data-ids",
+        "repo",
+        "visit",
+        "detector",
+        "--where",
+        condition,
+        "--format",
+        "ndjson",
+    ]);
     assert_eq!(
         ids.ok(),
         "{\"band\":\"r\",\"instrument\":\"DemoCam\",\"day_obs\":20260116,\"detector\":3,\
@@ -318,7 +375,8 @@ fn answers_come_as_json_lines_and_csv_as_promised() {
     );
     let csv = repo.butler(&["query-dimension-records", "repo", "physical_filter", "--format", "csv"]).ok();
     assert_eq!(csv, "instrument,physical_filter,band\nDemoCam,DemoCam-G,g\nDemoCam,DemoCam-R,r\n");
-    let none = repo.butler(&["query-datasets", "repo", "raw", "--collections", "u/you/red", "--format", "json"]);
+    let none =
+        repo.butler(&["query-datasets", "repo", "raw", "--collections", "u/you/red", "--format", "json"]);
     assert_eq!(none.ok(), "[]\n");
     let types = repo.butler(&["query-dataset-types", "repo", "bias", "--format", "json"]).ok();
     let types: serde_json::Value = serde_json::from_str(&types).unwrap();

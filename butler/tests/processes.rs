@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use butler::registry::{DatasetInsert, InsertMode, Operation, RecordConflict, RecordSet, RegistryBatch};
 use butler::{
-    Butler, CollectionType, Creation, DataId, DatasetType, DimensionRecord, FieldValue, IdGenerationMode, IdIssuer,
-    LooseDataId, Lookup, NewDataset, data_id,
+    Butler, CollectionType, Creation, DataId, DatasetType, DimensionRecord, FieldValue, IdGenerationMode,
+    IdIssuer, Lookup, LooseDataId, NewDataset, data_id,
 };
 use butler_testkit::postgres;
 
@@ -45,10 +45,15 @@ async fn create(repository: &str, registry: Option<String>) -> Butler {
     let creation = Creation { registry, ..Creation::default() };
     let butler = butler::builder().create(repository, creation).await.unwrap();
     let universe = butler.universe();
-    let (instrument, detector) = (universe.element("instrument").unwrap(), universe.element("detector").unwrap());
+    let (instrument, detector) =
+        (universe.element("instrument").unwrap(), universe.element("detector").unwrap());
     let one = DimensionRecord::new(instrument, [("name", "Cam")]).unwrap();
     let many = (0..WORKERS * DATASETS).map(|id| {
-        let fields = [("instrument", FieldValue::from("Cam")), ("id", id.into()), ("full_name", format!("D{id}").into())];
+        let fields = [
+            ("instrument", FieldValue::from("Cam")),
+            ("id", id.into()),
+            ("full_name", format!("D{id}").into()),
+        ];
         DimensionRecord::new(detector, fields).unwrap()
     });
     let insert = |element, records| Operation::InsertRecords {
@@ -118,7 +123,8 @@ fn eight_processes(registry: Option<String>) {
     let repository = directory.path().join("repo").to_string_lossy().into_owned();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let butler = runtime.block_on(create(&repository, registry));
-    let children: Vec<_> = (0..WORKERS).map(|worker| child("work", &repository, worker).spawn().unwrap()).collect();
+    let children: Vec<_> =
+        (0..WORKERS).map(|worker| child("work", &repository, worker).spawn().unwrap()).collect();
     let rounds: Vec<i64> = children
         .into_iter()
         .map(|child| {
@@ -130,7 +136,10 @@ fn eight_processes(registry: Option<String>) {
         })
         .collect();
     let (total, least) = (rounds.iter().sum::<i64>(), *rounds.iter().min().unwrap());
-    println!("rounds of each process: {rounds:?}; operations of each: {:?}", rounds.iter().map(|n| n * 13).collect::<Vec<_>>());
+    println!(
+        "rounds of each process: {rounds:?}; operations of each: {:?}",
+        rounds.iter().map(|n| n * 13).collect::<Vec<_>>()
+    );
     assert!(least * WORKERS * 5 >= total, "one starved: {rounds:?}");
     runtime.block_on(async {
         let all = butler.query_datasets("thing").collections("p*").collect().await.unwrap();
@@ -158,7 +167,7 @@ fn insert_many() {
         let run = butler::ArcStr::from(format!("killed/{attempt}"));
         let ids = (0..ROWS).map(|_| issuer.issue()).collect();
         let data_ids =
-            (0..ROWS).map(|n| DataId::from_pairs(group, [("htm7", (TRIXEL + n).into())]).unwrap()).collect::<Vec<_>>();
+            (0..ROWS).map(|n| DataId::from_pairs(group, [("htm7", TRIXEL + n)]).unwrap()).collect::<Vec<_>>();
         NewDataset::new(dataset_type.clone(), data_ids[0].clone(), run.clone()).unwrap();
         let insert = DatasetInsert {
             dataset_type,
@@ -197,7 +206,8 @@ fn killed_in_the_middle(registry: Option<String>) {
             assert!(child.wait().unwrap().success());
             took = began.elapsed();
         } else {
-            let share = f64::from(u32::try_from(attempt).unwrap()) / f64::from(u32::try_from(kills + 1).unwrap());
+            let share =
+                f64::from(u32::try_from(attempt).unwrap()) / f64::from(u32::try_from(kills + 1).unwrap());
             std::thread::sleep(took.mul_f64(share));
             child.kill().unwrap();
             child.wait().unwrap();

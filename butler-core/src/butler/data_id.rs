@@ -49,8 +49,10 @@ impl Butler {
 
     /// Checks that implied values, if some are given, are those of the records.
     async fn check_implied(&self, data_id: &DataId, known: &Known) -> Result<()> {
-        let implied: Vec<_> =
-            known.iter().filter(|(dimension, _)| data_id.group().implied().any(|d| d == *dimension)).collect();
+        let implied: Vec<_> = known
+            .iter()
+            .filter(|(dimension, _)| data_id.group().implied().any(|d| d == *dimension))
+            .collect();
         if implied.is_empty() || data_id.is_full() {
             // Those of a full data ID are compared when it is stored.
             return Ok(());
@@ -60,7 +62,9 @@ impl Butler {
             None => Ok(()),
             Some((dimension, value)) => Err(Error::new(
                 ErrorKind::InconsistentDataId,
-                format!("{dimension}={value} was given, and the records of {data_id} say otherwise: {expanded}"),
+                format!(
+                    "{dimension}={value} was given, and the records of {data_id} say otherwise: {expanded}"
+                ),
             )),
         }
     }

@@ -10,12 +10,12 @@ use serde::Serialize;
 use super::journal::JournalHeader;
 use super::request::{Artifact, ArtifactUris, GetRequest, RecordsByDataset, WriteRequest};
 use super::transfer::TransferMode;
-use crate::{Error, ErrorKind, Result};
 use crate::backend::ColumnBatch;
 use crate::dataset::{DatasetRef, DatasetType};
 use crate::dimension::DataId;
 use crate::object::Object;
 use crate::registry::{OpaqueFetch, OpaqueTable, Outcome};
+use crate::{Error, ErrorKind, Result};
 
 /// What a datastore can do; everything declared must work, and everything else fails cleanly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

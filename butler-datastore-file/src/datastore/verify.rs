@@ -104,7 +104,9 @@ fn compare_one(inner: &Inner, recorded: &Recorded, checksum: bool) -> Result<Opt
             return finding(FindingKind::Missing, error.message().to_owned());
         }
         // It may be whole: that nobody can tell is a finding, and no reason to stop.
-        Err(error) => return finding(FindingKind::Missing, format!("it cannot be opened: {}", error.message())),
+        Err(error) => {
+            return finding(FindingKind::Missing, format!("it cannot be opened: {}", error.message()));
+        }
     };
     let found = source.size();
     if let Some(expected) = record.size.filter(|expected| *expected != found) {

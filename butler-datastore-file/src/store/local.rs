@@ -29,8 +29,8 @@ use super::{Hold, Placed, Session, Store};
 use crate::error::io_error;
 use crate::journal::EntryName;
 use crate::location;
-pub(crate) use place::is_temporary_of;
 use place::LocalSession;
+pub(crate) use place::is_temporary_of;
 
 /// A directory of local files.
 #[derive(Debug)]

@@ -292,9 +292,8 @@ fn written(result: io::Result<()>) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
             Err(Error::new(ErrorKind::Interrupted, NOBODY_READS))
         }
-        Err(error) => {
-            Err(Error::new(ErrorKind::Exhausted, format!("the output cannot be written: {error}")).with_source(error))
-        }
+        Err(error) => Err(Error::new(ErrorKind::Exhausted, format!("the output cannot be written: {error}"))
+            .with_source(error)),
     }
 }
 

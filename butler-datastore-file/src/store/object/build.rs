@@ -47,15 +47,15 @@ struct Root<'a> {
 
 /// Whether URLs of a scheme can be roots in this build.
 pub(crate) fn is_compiled(scheme: &str) -> bool {
-    match service(scheme) {
-        Some("memory") => cfg!(feature = "memory"),
-        Some("s3") => cfg!(feature = "s3"),
-        Some("http") => cfg!(feature = "http"),
-        Some("gcs") => cfg!(feature = "gcs"),
-        Some("azblob") => cfg!(feature = "azblob"),
-        Some("webdav") => cfg!(feature = "webdav"),
-        _ => false,
-    }
+    let services = [
+        ("memory", cfg!(feature = "memory")),
+        ("s3", cfg!(feature = "s3")),
+        ("http", cfg!(feature = "http")),
+        ("gcs", cfg!(feature = "gcs")),
+        ("azblob", cfg!(feature = "azblob")),
+        ("webdav", cfg!(feature = "webdav")),
+    ];
+    service(scheme).is_some_and(|name| services.contains(&(name, true)))
 }
 
 /// The store of a root, with the keys of the datastore's section that concern it.

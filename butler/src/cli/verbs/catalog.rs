@@ -162,7 +162,8 @@ impl QueryDatasetTypes {
         let mut types = butler.dataset_types(&NamePatterns::all()).await?;
         types.retain(|dataset_type| wanted.matches(dataset_type.name()));
         if !self.collections.is_empty() {
-            let (names, catalog) = butler.collections(&collections(&butler, &self.collections)?, true).await?;
+            let (names, catalog) =
+                butler.collections(&collections(&butler, &self.collections)?, true).await?;
             let summary = catalog.summary(&catalog.flatten(&names)?);
             types.retain(|dataset_type| summary.dataset_types.contains(dataset_type.name()));
         }

@@ -78,8 +78,9 @@ fn read_input(file: &str) -> Result<Vec<u8>> {
 fn decode(class: &StorageClass, file: &str, bytes: &[u8]) -> Result<Option<Object>> {
     let wrong = |what: &str, error: String| {
         let name = if file == "-" { "standard input" } else { file };
-        Error::new(ErrorKind::Formatter, format!("{name} is no {what}: {error}"))
-            .with_hint("the end of the file's name tells the format: .json, .yaml or .toml; without one it is JSON")
+        Error::new(ErrorKind::Formatter, format!("{name} is no {what}: {error}")).with_hint(
+            "the end of the file's name tells the format: .json, .yaml or .toml; without one it is JSON",
+        )
     };
     let text = || std::str::from_utf8(bytes).map_err(|error| wrong("text in UTF-8", error.to_string()));
     Ok(match class.in_memory.as_str() {
@@ -203,7 +204,12 @@ impl FindDataset {
                 let expanded = butler.expand(vec![dataset]).await?;
                 expanded.iter().try_for_each(|dataset| show(self.output.format, dataset, "found"))
             }
-            None => output::one_row(self.output.format, dataset_columns(&[], false), None, "There is no such dataset."),
+            None => output::one_row(
+                self.output.format,
+                dataset_columns(&[], false),
+                None,
+                "There is no such dataset.",
+            ),
         }
     }
 }
