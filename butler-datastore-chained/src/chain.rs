@@ -11,8 +11,8 @@ use std::sync::Arc;
 use arcstr::ArcStr;
 use async_trait::async_trait;
 use butler_core::datastore::{
-    Acceptance, Artifact, ArtifactUris, Bookkeeper, Constraints, Datastore, DatastoreCapabilities,
-    GetRequest, RecoverOptions, RecoveredEntry, RemoveTransaction, TransferMode, WriteRequest,
+    Acceptance, Artifact, ArtifactUris, Bookkeeper, Constraints, Datastore, DatastoreCapabilities, Finding,
+    GetRequest, RecoverOptions, RecoveredEntry, RemoveTransaction, TransferMode, VerifyOptions, WriteRequest,
     WriteTransaction,
 };
 use butler_core::registry::OpaqueTable;
@@ -272,6 +272,25 @@ impl Datastore for ChainedDatastore {
             all.push(self.chain.uris_of(dataset, predict).await?);
         }
         Ok(all)
+    }
+
+    fn recorded_bytes(&self, dataset: &DatasetRef) -> Option<u64> {
+        let known = self.chain.children.iter().filter_map(|child| child.datastore.recorded_bytes(dataset));
+        known.reduce(|sum, bytes| sum + bytes)
+    }
+
+    async fn verify(
+        &self,
+        books: &dyn Bookkeeper,
+        datasets: &[DatasetRef],
+        options: &VerifyOptions,
+    ) -> Result<Vec<Finding>> {
+        let mut findings = Vec::new();
+        for child in &self.chain.children {
+            let found = child.datastore.verify(books, datasets, options).await;
+            findings.extend(found.map_err(|error| self.chain.told(child, "cannot be verified", error))?);
+        }
+        Ok(findings)
     }
 
     async fn open(&self, dataset: &DatasetRef) -> Result<Vec<Artifact>> {

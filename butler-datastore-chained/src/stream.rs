@@ -15,9 +15,9 @@ use std::time::{Duration, Instant as Moment};
 use arcstr::ArcStr;
 use async_trait::async_trait;
 use butler_core::datastore::{
-    Acceptance, Artifact, ArtifactUris, Bookkeeper, Constraints, Datastore, DatastoreCapabilities,
-    GetRequest, RecordsByDataset, RecoverOptions, RecoveredEntry, RemoveTransaction, WriteRequest,
-    WriteTransaction, refuse_component, refuse_repeated,
+    Acceptance, Artifact, ArtifactUris, Bookkeeper, Constraints, Datastore, DatastoreCapabilities, Finding,
+    GetRequest, RecordsByDataset, RecoverOptions, RecoveredEntry, RemoveTransaction, VerifyOptions,
+    WriteRequest, WriteTransaction, refuse_component, refuse_repeated,
 };
 use butler_core::registry::OpaqueTable;
 use butler_core::{DataId, DatasetRef, DatasetType, Error, ErrorKind, Instant, Object, Result};
@@ -209,6 +209,11 @@ impl Datastore for StreamDatastore {
             true => Ok(Vec::new()),
             false => Err(Error::new(ErrorKind::NotFound, self.stream.keeps_nothing())),
         }
+    }
+
+    async fn verify(&self, _: &dyn Bookkeeper, _: &[DatasetRef], _: &VerifyOptions) -> Result<Vec<Finding>> {
+        // What keeps nothing cannot lose it.
+        Ok(Vec::new())
     }
 
     async fn open(&self, _: &DatasetRef) -> Result<Vec<Artifact>> {

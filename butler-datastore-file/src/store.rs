@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use arcstr::ArcStr;
 use butler_core::datastore::TransferMode;
-use butler_core::{Error, ErrorKind, ReadSource, Result};
+use butler_core::{ReadSource, Result};
 
 use crate::journal::EntryName;
 
@@ -70,13 +70,11 @@ pub(crate) trait Store: Debug + Send + Sync + 'static {
         self.exists(path)
     }
 
-    /// Hands on the paths of everything under the root that may be an artifact, in blocks, until told to stop.
+    /// Hands on the paths of everything under the root that may be an artifact, in blocks.
     ///
     /// # Errors
     /// Those of the system, and of who sees them; `Unsupported` if it cannot list.
-    fn list(&self, _see: &mut dyn FnMut(Vec<ArcStr>) -> Result<()>) -> Result<()> {
-        Err(Error::new(ErrorKind::Unsupported, "artifacts of this kind of store cannot be listed"))
-    }
+    fn list(&self, see: &mut dyn FnMut(Vec<ArcStr>) -> Result<()>) -> Result<()>;
 
     /// Opens an artifact for reading.
     ///

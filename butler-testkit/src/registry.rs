@@ -80,6 +80,7 @@ macro_rules! __registry_cases {
         batches {
             operations_refer_to_what_others_make,
             their_order_does_not_matter_across_phases,
+            what_goes_makes_room_for_what_is_new,
             reports_come_in_the_order_of_the_batch,
             an_error_leaves_nothing,
             what_failed_may_be_done_again,

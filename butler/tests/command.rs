@@ -1,5 +1,6 @@
 //! The command as a person meets it: the demonstration, round trips, and what it says to bad input.
 #![cfg(feature = "cli")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fmt::Write as _;
 use std::fs;

@@ -51,7 +51,9 @@ impl Butler {
         self.session()?;
         let Change { requests, unstored, mut batch } = change;
         let wanted = batch.operations().len();
-        let datasets: Vec<DatasetRef> = requests.iter().flat_map(WriteRequest::datasets).cloned().collect();
+        // What takes the place of something that goes finds that there, and is not in its way.
+        let explicable = requests.iter().filter(|_| unstored.is_empty());
+        let datasets: Vec<DatasetRef> = explicable.flat_map(WriteRequest::datasets).cloned().collect();
         let mut transactions = Transactions::default();
         match self.move_bytes(requests, unstored, &mut transactions).await {
             Ok(operations) => operations.into_iter().for_each(|operation| batch.push(operation)),

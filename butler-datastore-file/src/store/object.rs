@@ -11,6 +11,7 @@
 mod build;
 mod error;
 mod journal;
+mod list;
 mod put;
 mod source;
 
@@ -140,6 +141,10 @@ impl Store for ObjectStore {
             Err(error) if error.kind() == opendal::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(object_error(error, &format!("cannot look for '{path}'"))),
         }
+    }
+
+    fn list(&self, see: &mut dyn FnMut(Vec<ArcStr>) -> Result<()>) -> Result<()> {
+        list::list(self, see)
     }
 
     fn open(&self, path: &str) -> Result<Box<dyn ReadSource>> {

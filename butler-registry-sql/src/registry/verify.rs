@@ -127,7 +127,7 @@ fn without_dataset(left: Relation) -> Relation {
 }
 
 fn of_type(ty: CollectionType) -> Relation {
-    COLLECTION.scan().filter(is("type", i64::from(ty.code())))
+    COLLECTION.scan().filter(is("type", ty.code()))
 }
 
 fn dataset_checks(types: &[SharedTypeHandle]) -> Vec<Check> {

@@ -18,8 +18,8 @@ use std::time::Duration;
 use arcstr::ArcStr;
 use async_trait::async_trait;
 use butler_core::datastore::{
-    Acceptance, Artifact, ArtifactUris, Bookkeeper, Datastore, DatastoreCapabilities, GetRequest,
-    RecoverOptions, RecoveredEntry, RemoveTransaction, WriteRequest, WriteTransaction,
+    Acceptance, Artifact, ArtifactUris, Bookkeeper, Datastore, DatastoreCapabilities, Finding, GetRequest,
+    RecoverOptions, RecoveredEntry, RemoveTransaction, VerifyOptions, WriteRequest, WriteTransaction,
 };
 use butler_core::registry::OpaqueTable;
 use butler_core::{DataId, DatasetRef, DatasetType, Object, Result};
@@ -157,6 +157,19 @@ impl Datastore for TamperedDatastore {
 
     async fn uris(&self, datasets: &[DatasetRef], predict: bool) -> Result<Vec<ArtifactUris>> {
         answers::uris(self, datasets, predict).await
+    }
+
+    fn recorded_bytes(&self, dataset: &DatasetRef) -> Option<u64> {
+        self.inner.recorded_bytes(dataset)
+    }
+
+    async fn verify(
+        &self,
+        books: &dyn Bookkeeper,
+        datasets: &[DatasetRef],
+        options: &VerifyOptions,
+    ) -> Result<Vec<Finding>> {
+        self.inner.verify(books, datasets, options).await
     }
 
     async fn open(&self, dataset: &DatasetRef) -> Result<Vec<Artifact>> {

@@ -59,6 +59,21 @@ pub(super) async fn their_order_does_not_matter_across_phases(h: &dyn RegistryHa
     is_there(&fixture, &datasets).await
 }
 
+pub(super) async fn what_goes_makes_room_for_what_is_new(h: &dyn RegistryHarness) -> Result<()> {
+    let fixture = Fixture::with_camera(h).await?;
+    let old = fixture.biases("r", &[1, 2]).await?;
+    let new = fixture.new_refs(&bias(), "r", &[detector(1)]);
+    fixture.apply([register("t", CollectionType::Tagged), associate("t", &old)]).await?;
+    fixture.apply([associate("t", &new), insert(&new), remove_datasets(&old[..1])]).await?;
+    assert_eq!(fixture.present(&old).await?, old[1..]);
+    for collection in ["r", "t"] {
+        let members = fixture.members(&bias(), collection).await?;
+        assert_eq!(members.len(), 2, "in {collection}");
+        assert!(members.contains(&new[0].id()) && members.contains(&old[1].id()), "in {collection}");
+    }
+    Ok(())
+}
+
 pub(super) async fn reports_come_in_the_order_of_the_batch(h: &dyn RegistryHarness) -> Result<()> {
     let fixture = Fixture::with_camera(h).await?;
     let datasets = fixture.new_refs(&bias(), "s", &[detector(1), detector(2)]);

@@ -1,6 +1,8 @@
 //! What the command can do: one module for each group of verbs.
 
 mod associate;
+#[cfg(feature = "bench")]
+mod bench;
 mod catalog;
 mod chain;
 mod common;
@@ -26,20 +28,20 @@ use clap::Subcommand;
 
 use super::context::Context;
 
-/// Declares the verbs, each with the arguments of a type that runs.
+/// Declares the verbs, each with the arguments of a type that runs; some only exist with a feature.
 macro_rules! verbs {
-    ($($(#[$about:meta])* $verb:ident($arguments:ty)),* $(,)?) => {
+    ($($(#[$about:meta])* $verb:ident($arguments:ty) $(if $feature:literal)?),* $(,)?) => {
         /// What is to be done.
         #[derive(Debug, Subcommand)]
         pub(crate) enum Verb {
-            $($(#[$about])* $verb($arguments),)*
+            $($(#[$about])* $(#[cfg(feature = $feature)])? $verb($arguments),)*
         }
 
         impl Verb {
             /// Does it.
             pub(crate) async fn run(self, context: &Context) -> Result<()> {
                 match self {
-                    $(Self::$verb(arguments) => arguments.run(context).await,)*
+                    $($(#[cfg(feature = $feature)])? Self::$verb(arguments) => arguments.run(context).await,)*
                 }
             }
         }
@@ -107,4 +109,7 @@ verbs! {
     ConfigDump(config::ConfigDump),
     /// Print a script that completes this command in a shell
     Completions(config::Completions),
+    /// Measure everything on a workload
+    #[command(hide = true)]
+    Bench(bench::Bench) if "bench",
 }

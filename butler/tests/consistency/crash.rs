@@ -111,7 +111,7 @@ impl Trial {
     fn kill(&self, random: &mut fastrand::Rng, number: usize) -> Result<Option<String>, String> {
         let step = STEPS[number % STEPS.len()];
         let mut child = self.start("crash::child::works", step, random.u64(1..30));
-        if step == "anywhere" || number % 2 == 0 {
+        if step == "anywhere" || number.is_multiple_of(2) {
             self.wait_for_work(&mut child);
             std::thread::sleep(Duration::from_micros(random.u64(0..300_000)));
             let _ = child.kill();
@@ -191,7 +191,7 @@ async fn nothing_is_lost_when_processes_are_killed() {
             None => finished += 1,
         }
         // Every third recovery is killed too.
-        if seed % 3 == 0 {
+        if seed.is_multiple_of(3) {
             let step = RECOVERY_STEPS[random.usize(..RECOVERY_STEPS.len())];
             let _ = std::fs::remove_file(trial.directory.path().join("step"));
             let _ = trial.start("crash::child::recovers", step, random.u64(1..3)).wait();

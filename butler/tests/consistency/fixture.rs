@@ -15,7 +15,7 @@ use tempfile::TempDir;
 /// Name of the run that there is.
 pub(crate) const RUN: &str = "run";
 /// Number of detectors that there are.
-pub(crate) const DETECTORS: i64 = 64;
+pub(crate) const DETECTORS: i64 = 256;
 
 /// A repository that goes with it.
 pub(crate) struct Repository {

@@ -134,3 +134,58 @@ async fn the_command_tells_what_it_did() {
     assert_eq!(repository.artifacts(), Vec::<String>::new());
     assert_eq!(repository.command(&["recover", "--older-than", "soon"]).status.code(), Some(2));
 }
+
+/// Two recoveries with a short lease, and four writers, for as many seconds as `BUTLER_RECOVERY_SECONDS` says (2).
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn live_writers_are_left_alone() {
+    let seconds: u64 =
+        std::env::var("BUTLER_RECOVERY_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
+    let end = std::time::Instant::now() + Duration::from_secs(seconds);
+    let repository = Repository::new().await;
+    let mut writers = Vec::new();
+    for writer in 0..4 {
+        let butler = repository.other().await;
+        writers.push(tokio::spawn(async move {
+            let mut stored = Vec::new();
+            for round in 0.. {
+                if std::time::Instant::now() > end {
+                    break;
+                }
+                let run = format!("run {writer} {}", round / 64);
+                butler.register_collection(run.as_str(), butler::CollectionType::Run, None).await.unwrap();
+                let dataset = put(&butler, &run, round % 64, round).await;
+                stored.push((dataset.unwrap(), round));
+                if round % 4 == 3 {
+                    let (gone, _) = stored.remove(0);
+                    let options = butler::PruneOptions { purge: true, ..Default::default() };
+                    butler.prune(vec![gone], &options).await.unwrap();
+                }
+            }
+            stored
+        }));
+    }
+    let mut recoveries = Vec::new();
+    for _ in 0..2 {
+        let butler = repository.other().await;
+        recoveries.push(tokio::spawn(async move {
+            // Longer than any writer takes.
+            let options = RecoverOptions { lease: Duration::from_secs(60), dry_run: false };
+            while std::time::Instant::now() < end {
+                assert_eq!(butler.recover(&options).await.unwrap().entries, []);
+            }
+        }));
+    }
+    for recovery in recoveries {
+        recovery.await.unwrap();
+    }
+    for writer in writers {
+        let stored = writer.await.unwrap();
+        assert!(!stored.is_empty());
+        for (dataset, expected) in stored {
+            assert_eq!(value(&repository.butler, dataset.id()).await.unwrap(), expected);
+        }
+    }
+    let options = butler::VerifyOptions { checksum: true, orphans: true, ..Default::default() };
+    assert!(repository.butler.verify(&options).await.unwrap().is_sound());
+    assert_eq!(repository.entries(), Vec::<String>::new());
+}

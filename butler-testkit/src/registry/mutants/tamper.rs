@@ -9,7 +9,8 @@ use butler_core::backend::ColumnBatch;
 use butler_core::query::{Explanation, Query, QueryRows, QueryStream};
 use butler_core::registry::{
     BatchReport, CollectionQuery, DatasetTypeQuery, FindRequest, OpaqueFetch, Operation, OperationReport,
-    ProvenanceGraph, ProvenanceQuery, Registry, RegistryBatch, Removal, RemovalPlan,
+    ProvenanceGraph, ProvenanceQuery, Registry, RegistryBatch, RegistryCheck, Removal, RemovalPlan,
+    Violation,
 };
 use butler_core::{
     CollectionInfo, DataId, DatasetId, DatasetRef, DatasetType, DimensionUniverse, Error, Result,
@@ -276,6 +277,10 @@ impl Registry for TamperedRegistry {
             }
         });
         Ok(BatchReport { operations: told.collect() })
+    }
+
+    async fn verify(&self, check: RegistryCheck) -> Result<Vec<Violation>> {
+        self.inner.verify(check).await
     }
 
     async fn plan(&self, removal: Removal) -> Result<RemovalPlan> {
