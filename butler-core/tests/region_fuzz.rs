@@ -3,6 +3,8 @@
 //! `BUTLER_REGION_CASES=5000000 cargo test --release -p butler-core --test region_fuzz` for a long run.
 //! What once was, or might be, trouble is in `butler-testkit/fixtures/sky/corpus.hex`.
 
+#![expect(clippy::print_stdout, reason = "tells what was tried")]
+
 use std::time::{Duration, Instant};
 
 use butler_core::ErrorKind;
