@@ -3,7 +3,7 @@
 //! `BUTLER_TEST_STREAM=1000000 cargo test --release -p butler-registry-sql --test streaming -- --nocapture`
 //! streams as many datasets and data IDs as that, and tells how much memory it took at most.
 #![cfg(all(feature = "sqlite", target_os = "linux"))]
-#![expect(clippy::print_stdout, reason = "it tells what was measured")]
+#![expect(clippy::print_stdout, reason = "tells what was measured")]
 
 use std::sync::Arc;
 

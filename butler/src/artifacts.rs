@@ -234,9 +234,15 @@ fn place(target: &Path, clobber: bool, make: impl FnOnce(&Path) -> io::Result<()
 }
 
 fn finished(part: &Path, target: &Path, clobber: bool) -> io::Result<()> {
-    let done = match clobber || fs::symlink_metadata(target).is_err() {
-        true => fs::rename(part, target),
-        false => Err(io::ErrorKind::AlreadyExists.into()),
+    let done = if clobber {
+        fs::rename(part, target)
+    } else {
+        // A link, unlike a renaming, fails if somebody was faster.
+        match fs::hard_link(part, target) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+            Err(_) if fs::symlink_metadata(target).is_err() => fs::rename(part, target),
+            done => done,
+        }
     };
     // Of two links to one file, a renaming leaves both.
     let _ = fs::remove_file(part);

@@ -386,3 +386,62 @@ fn answers_come_as_json_lines_and_csv_as_promised() {
             "storage_class": "StructuredDataDict", "is_calibration": true, "kind": "standard"}])
     );
 }
+
+#[test]
+fn an_empty_answer_says_why_to_people_only() {
+    let repo = Repo::new();
+    let condition = "instrument = 'DemoCam' AND detector = 99";
+    let reason = "reason: there is no detector 99 of instrument 'DemoCam'";
+    for words in [
+        &["query-datasets", "repo", "raw", "--where", condition][..],
+        &["query-data-ids", "repo", "detector", "--where", condition],
+        &["query-dimension-records", "repo", "detector", "--where", condition],
+    ] {
+        let told = repo.butler(words);
+        assert!(told.err.contains(reason), "{}", told.err);
+        assert!(told.ok().starts_with("No results."));
+        let silent = repo.butler(&[words, &["--format", "json"]].concat());
+        assert!(!silent.err.contains("reason"), "{}", silent.err);
+        assert_eq!(silent.ok().trim(), "[]");
+        let explained = repo.butler(&[words, &["--explain"]].concat()).ok();
+        assert!(explained.starts_with("No rows:\n  there is no detector 99"), "{explained}");
+        assert!(explained.contains("\ntable ") || explained.contains(" table "), "{explained}");
+        assert!(explained.contains("SELECT "), "{explained}");
+    }
+    let found = repo.butler(&["query-data-ids", "repo", "detector", "--explain", "--format", "json"]).ok();
+    assert!(found.contains("\"reasons\": []"), "{found}");
+}
+
+#[test]
+fn calibrations_are_exported_with_their_files_and_come_in_elsewhere() {
+    let repo = Repo::new();
+    let told = repo.butler(&["export-calibs", "repo", "out"]).ok();
+    assert!(told.contains("datasets: ") && told.contains("validity ranges: "), "{told}");
+    let again = repo.butler(&["export-calibs", "repo", "out"]);
+    assert!(again.status == 1 && again.err.contains("is not empty"), "{}", again.err);
+    repo.butler(&["create", "other"]).ok();
+    repo.butler(&["import", "other", "out"]).ok();
+    let calibrations = ["DemoCam/calib/*", "--format", "ndjson"];
+    let of = |name: &str| {
+        let words = [&["query-datasets", name, "--collections"], &calibrations[..]].concat();
+        let mut lines: Vec<String> = repo.butler(&words).ok().lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert!(!of("repo").is_empty());
+    assert_eq!(of("other"), of("repo"));
+}
+
+#[test]
+fn artifacts_are_retrieved_once() {
+    let repo = Repo::new();
+    let words = ["retrieve-artifacts", "repo", "got", "-d", "raw", "--collections", "DemoCam/raw"];
+    assert_eq!(repo.butler(&words).ok().trim(), "Number of artifacts retrieved into destination: 32");
+    let mut files = Vec::new();
+    list(&repo.path("got"), &mut files);
+    assert_eq!(files.len(), 32);
+    assert!(files.iter().all(|file| file.starts_with(repo.path("got/DemoCam/raw"))), "{files:?}");
+    let again = repo.butler(&words);
+    assert!(again.status == 1 && again.err.contains("exists"), "{}", again.err);
+    repo.butler(&[&words[..], &["--clobber", "--transfer", "symlink"]].concat()).ok();
+}

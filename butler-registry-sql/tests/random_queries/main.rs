@@ -3,6 +3,7 @@
 //! `BUTLER_TEST_QUERIES` sets the number of queries, `BUTLER_TEST_SEED` another beginning.
 #![cfg(all(feature = "sqlite", feature = "postgres"))]
 #![expect(clippy::panic, reason = "a test ends where it fails")]
+#![expect(clippy::print_stdout, reason = "tells what was asked")]
 
 mod questions;
 mod world;
