@@ -1,7 +1,7 @@
 //! Factories: who builds registries and datastores of which kind.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use arcstr::ArcStr;
@@ -35,6 +35,36 @@ pub trait RegistryFactory: Debug + Send + Sync {
     /// # Errors
     /// `Configuration` for missing, unknown and unusable keys.
     fn configure(&self, section: &Section<'_>) -> Result<RegistryConfig>;
+
+    /// Does something for the database of a registry that nobody else has open; says what was done.
+    ///
+    /// # Errors
+    /// `Unsupported` if there is no such thing for it; `Busy` if others have it open; as [`open`](Self::open).
+    async fn upkeep(&self, config: RegistryConfig, upkeep: Upkeep) -> Result<String> {
+        let _ = config;
+        Err(Error::new(ErrorKind::Unsupported, format!("registries of this kind cannot be {upkeep}")))
+    }
+}
+
+/// What an administrator may do for the database of a registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upkeep {
+    /// Make it readable in a directory that nobody may write.
+    Freeze,
+    /// Bring its tables to the version of this program.
+    Migrate {
+        /// Only say what would be done.
+        dry_run: bool,
+    },
+}
+
+impl fmt::Display for Upkeep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Freeze => "frozen",
+            Self::Migrate { .. } => "migrated",
+        })
+    }
 }
 
 /// What a registry's table of the configuration says, as its factory understands it.

@@ -42,7 +42,7 @@ pub use dimension::{
     DimensionValue, EncodedRegion, Family, Field, FieldRole, FieldType, FieldValue, Space,
 };
 pub use error::{Error, ErrorKind, Result, Retry};
-pub use factory::{DatastoreContext, DatastoreFactory, Factories, RegistryConfig, RegistryFactory};
+pub use factory::{DatastoreContext, DatastoreFactory, Factories, RegistryConfig, RegistryFactory, Upkeep};
 pub use formatter::{Formatter, Formatters, ReadOutcome, ReadRequest, ReadSource};
 pub use host::{host_name, user_name};
 pub use lookup::{LookupKey, LookupTable};

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use butler_core::backend::Backend;
 use butler_core::registry::Registry;
 use butler_core::{
-    DimensionUniverse, Error, ErrorKind, RegistryConfig, RegistryFactory, Result, Section, redact_url,
+    DimensionUniverse, Error, ErrorKind, RegistryConfig, RegistryFactory, Result, Section, Upkeep, redact_url,
 };
 
+use crate::registry::migrate;
 use crate::{Durability, SqlRegistry};
 
 /// Builds registries of the kind `sql`.
@@ -49,6 +50,27 @@ impl RegistryFactory for SqlRegistryFactory {
         let backend = backend(&config, false, read_only).await?;
         Ok(Arc::new(SqlRegistry::open(backend, read_only).await?))
     }
+
+    async fn upkeep(&self, config: RegistryConfig, upkeep: Upkeep) -> Result<String> {
+        match upkeep {
+            Upkeep::Migrate { dry_run } => migrate(&backend(&config, false, dry_run).await?, dry_run).await,
+            Upkeep::Freeze => freeze(&config).await,
+        }
+    }
+}
+
+async fn freeze(config: &RegistryConfig) -> Result<String> {
+    #[cfg(feature = "sqlite")]
+    if let Some(Settings::Sqlite(config)) = config.downcast_ref::<Settings>() {
+        crate::SqliteBackend::open(&config.clone().create(false))?.freeze().await?;
+        return Ok(
+            "the database can be read in a directory that nobody may write, until somebody writes again"
+                .into(),
+        );
+    }
+    let _ = config;
+    Err(Error::new(ErrorKind::Unsupported, "only SQLite databases are frozen")
+        .with_hint("on PostgreSQL, grant read access to its users"))
 }
 
 fn settings(url: &str, durability: Durability, connections: Option<u64>) -> Result<Settings> {

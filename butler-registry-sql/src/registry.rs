@@ -14,6 +14,8 @@ mod records;
 mod rows;
 mod verify;
 
+pub(crate) use create::migrate;
+
 use std::sync::Arc;
 
 use arcstr::ArcStr;

@@ -13,7 +13,7 @@ use super::{Butler, Inner};
 use crate::config::{Config, ConfigSource, Section};
 use crate::datastore::Datastore;
 use crate::dimension::DimensionUniverse;
-use crate::factory::{DatastoreContext, Factories};
+use crate::factory::{DatastoreContext, Factories, Upkeep};
 use crate::formatter::Formatters;
 use crate::registry::{CollectionQuery, DatasetTypeQuery, Registry, RegistryBatch};
 use crate::storage_class::{Delegates, StorageClass, StorageClassConfig, StorageClasses};
@@ -214,6 +214,24 @@ impl ButlerBuilder {
             .with_hint("ask its owner for permission, or open it for reading"));
         }
         self.finish(place, config, registry).await
+    }
+
+    /// Does something for the registry's database of a repository that nobody has open; says what was done.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`RegistryFactory::upkeep`](crate::RegistryFactory::upkeep).
+    pub async fn upkeep(self, location: &str, upkeep: Upkeep) -> Result<String> {
+        let place = self.place(location).await?;
+        let Some(text) = self.source.read(&place.file).await? else {
+            return Err(self.no_repository(location, &place).await);
+        };
+        let config = self.assemble(&place, &text).await?;
+        let (kind, section) = kind_of(&config, "registry", "sql")?;
+        let factory = Arc::clone(self.factories.registry(&kind)?);
+        factory
+            .upkeep(factory.configure(&section)?, upkeep)
+            .await
+            .map_err(|error| error.with_context("repository", &place.name))
     }
 
     /// Creates a repository, and opens it for writing.

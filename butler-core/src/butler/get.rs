@@ -142,7 +142,16 @@ impl Butler {
     /// # Errors
     /// `NotFound` if one is not stored and nothing is predicted; what cannot be asked.
     pub async fn uris_many(&self, datasets: &[DatasetRef], predict: bool) -> Result<Vec<ArtifactUris>> {
-        let known = self.with_records(datasets.to_vec()).await?;
+        let mut known = self.with_records(datasets.to_vec()).await?;
+        if predict {
+            // Where they would be may depend on dimension records.
+            let unstored: Vec<usize> =
+                (0..known.len()).filter(|&at| !self.inner.datastore.knows(&known[at])).collect();
+            let expanded = self.expand(unstored.iter().map(|&at| known[at].clone()).collect()).await?;
+            for (at, dataset) in unstored.into_iter().zip(expanded) {
+                known[at] = dataset;
+            }
+        }
         self.inner.datastore.uris(&known, predict).await
     }
 

@@ -14,6 +14,7 @@ mod export;
 mod files;
 mod import;
 mod object;
+mod provenance;
 mod query;
 mod records;
 mod recover;
@@ -105,8 +106,14 @@ verbs! {
     Recover(recover::Recover),
     /// Compare registry, records and artifacts
     Verify(verify::Verify),
+    /// Show what a dataset was made from, or what was made from it
+    Provenance(provenance::Provenance),
     /// Print the configuration of a repository
     ConfigDump(config::ConfigDump),
+    /// Make a SQLite repository readable in a directory that nobody may write
+    Freeze(config::Freeze),
+    /// Bring the tables of a repository to the version of this program
+    Migrate(config::Migrate),
     /// Print a script that completes this command in a shell
     Completions(config::Completions),
     /// Measure everything on a workload

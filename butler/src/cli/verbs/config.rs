@@ -1,6 +1,6 @@
-//! `config-dump` and `completions`.
+//! `config-dump`, `freeze`, `migrate` and `completions`.
 
-use butler::Result;
+use butler::{Result, Upkeep};
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
@@ -23,6 +23,36 @@ impl ConfigDump {
         let butler = context.read(&self.repository.repo).await?;
         output::line(butler.config().dump(self.subset.as_deref())?.trim_end())?;
         butler.close().await
+    }
+}
+
+/// Arguments of `freeze`.
+#[derive(Args, Debug)]
+pub(crate) struct Freeze {
+    #[command(flatten)]
+    repository: Repository,
+}
+
+impl Freeze {
+    pub(crate) async fn run(self, context: &Context) -> Result<()> {
+        output::line(&context.builder().upkeep(&self.repository.repo, Upkeep::Freeze).await?)
+    }
+}
+
+/// Arguments of `migrate`.
+#[derive(Args, Debug)]
+pub(crate) struct Migrate {
+    #[command(flatten)]
+    repository: Repository,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Migrate {
+    pub(crate) async fn run(self, context: &Context) -> Result<()> {
+        let upkeep = Upkeep::Migrate { dry_run: self.dry_run };
+        output::line(&context.builder().upkeep(&self.repository.repo, upkeep).await?)
     }
 }
 
