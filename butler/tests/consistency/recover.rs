@@ -123,7 +123,7 @@ async fn the_command_tells_what_it_did() {
     let repository = Repository::new().await;
     drop(write_half(&repository.butler, 2).await);
     let text = stdout(&repository.command(&["recover"]));
-    assert_eq!(text, "Nothing was left by dead writers.\n");
+    assert!(text.starts_with("No journal entry is old enough"), "{text}");
     let text = stdout(&repository.command(&["recover", "--dry-run", "--older-than", "0s"]));
     assert!(text.contains("1 artifacts to delete") && text.contains("1 journal entries would be"), "{text}");
     let text = stdout(&repository.command(&["recover", "--older-than", "0s", "--format", "json"]));
