@@ -111,6 +111,8 @@ fn numbers() -> Vec<Tamper> {
             other => other.arithmetic(Arithmetic::Sub, *right),
         }),
         scalar!("NegationForgotten", "does not negate", Scalar::Negate(operand) => *operand),
+        scalar!("LastValueChosen", "chooses the last value that is not NULL, not the first",
+            Scalar::Coalesce(operands) => Scalar::Coalesce(operands.into_iter().rev().collect())),
     ]
 }
 
