@@ -30,6 +30,7 @@
 mod config;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod error;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod factory;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod migrations;
@@ -48,6 +49,7 @@ mod stream;
 mod workers;
 
 pub use config::Durability;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use factory::SqlRegistryFactory;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresBackend, PostgresConfig};

@@ -14,6 +14,7 @@ mod records;
 mod rows;
 mod verify;
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use create::migrate;
 
 use std::sync::Arc;

@@ -74,6 +74,7 @@ impl SqlRegistry {
     }
 }
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 /// Brings the tables of a registry to the version of this program; says what was done.
 pub(crate) async fn migrate(backend: &Arc<dyn Backend>, dry_run: bool) -> Result<String> {
     let rows = backend.collect(REPO_ATTRIBUTE.scan()).await?;
@@ -100,6 +101,7 @@ pub(crate) async fn migrate(backend: &Arc<dyn Backend>, dry_run: bool) -> Result
     Ok(format!("the tables were brought from version {found} to {wanted}"))
 }
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 const SCHEMA_COLUMNS: [ArcStr; 2] = [arcstr::literal!("key"), arcstr::literal!("value")];
 
 fn check_version(what: &str, found: &str, known: u32, read_only: bool) -> Result<()> {
