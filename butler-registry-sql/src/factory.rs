@@ -9,7 +9,6 @@ use butler_core::{
     DimensionUniverse, Error, ErrorKind, RegistryConfig, RegistryFactory, Result, Section, Upkeep, redact_url,
 };
 
-use crate::registry::migrate;
 use crate::{Durability, SqlRegistry};
 
 /// Builds registries of the kind `sql`.
@@ -53,7 +52,9 @@ impl RegistryFactory for SqlRegistryFactory {
 
     async fn upkeep(&self, config: RegistryConfig, upkeep: Upkeep) -> Result<String> {
         match upkeep {
-            Upkeep::Migrate { dry_run } => migrate(&backend(&config, false, dry_run).await?, dry_run).await,
+            Upkeep::Migrate { dry_run } => {
+                SqlRegistry::migrate(&backend(&config, false, dry_run).await?, dry_run).await
+            }
             Upkeep::Freeze => freeze(&config).await,
         }
     }

@@ -37,6 +37,7 @@ mod migrations;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod registry;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod retry;
 mod schema;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -14,9 +14,6 @@ mod records;
 mod rows;
 mod verify;
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-pub(crate) use create::migrate;
-
 use std::sync::Arc;
 
 use arcstr::ArcStr;

@@ -5,6 +5,7 @@
 //! while, the rest is spilled, to memory and then to an unlinked file, so that the
 //! connection gets free. Who drops a stream interrupts the statement.
 
+mod batches;
 mod feed;
 mod running;
 
@@ -17,15 +18,16 @@ use butler_core::backend::{ColumnBatch, ColumnStream};
 use futures::channel::oneshot;
 use futures::{StreamExt, stream};
 
+pub(crate) use batches::Batches;
 pub(crate) use feed::{Feed, Inlet};
 pub(crate) use running::Running;
 
 /// How long the first rows may wait for more of them.
-pub(crate) const EARLY: Duration = Duration::from_millis(20);
+const EARLY: Duration = Duration::from_millis(20);
 
 /// Rows of the first batch, and of the others.
-pub(crate) const FIRST_BATCH: usize = 1024;
-pub(crate) const BATCH: usize = 4096;
+const FIRST_BATCH: usize = 1024;
+const BATCH: usize = 4096;
 
 /// The begin of a result.
 pub(crate) struct First {

@@ -24,16 +24,13 @@ use super::{catalog, insert};
 use crate::config::Durability;
 use crate::error::Failure;
 use crate::sql::{Bind, Dialect, Fragment, Session, Statement, names, quoted};
-use crate::stream::{BATCH, EARLY, FIRST_BATCH};
+use crate::stream::Batches;
 
 /// Statements that a connection keeps prepared; beyond, all are forgotten.
 const TEXTS: usize = 500;
 
 /// How long a connection that nobody uses is taken for one that works.
 const FRESH: Duration = Duration::from_secs(20);
-
-/// Rows after which the clock is read.
-const CLOCK: usize = 64;
 
 /// A connection.
 pub(crate) struct PostgresSession {
@@ -193,30 +190,22 @@ impl PostgresSession {
         schema: &Schema,
         each: &mut dyn FnMut(ColumnBatch) -> ControlFlow<()>,
     ) -> Result<()> {
-        let new_batch = || ColumnBatch::new(schema.iter().map(|column| (column.name.clone(), column.ty)));
-        let types: Vec<ColumnType> = schema.iter().map(|column| column.ty).collect();
-        let (mut batch, mut size, mut began) = (new_batch(), FIRST_BATCH, Instant::now());
+        let mut batches = Batches::new(schema, each);
         let rows = LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, Sql(sql));
         for row in rows.map_err(Failure::Postgres)? {
             let row = row.map_err(Failure::Postgres)?;
-            for (index, (column, ty)) in batch.columns_mut().iter_mut().zip(&types).enumerate() {
+            for (index, (column, ty)) in batches.columns().enumerate() {
                 let field = row.get(index);
                 match field.as_ref().and_then(Field::value) {
                     None => column.push_null(),
-                    Some(value) => read(&value, *ty, column)?,
+                    Some(value) => read(&value, ty, column)?,
                 }
             }
-            batch.end_row();
-            if batch.len() == size || (batch.len() % CLOCK == 0 && began.elapsed() > EARLY) {
-                if each(std::mem::replace(&mut batch, new_batch())).is_break() {
-                    return Ok(());
-                }
-                (size, began) = (BATCH, Instant::now());
+            if batches.end_row().is_break() {
+                return Ok(());
             }
         }
-        if !batch.is_empty() {
-            let _ = each(batch);
-        }
+        batches.finish();
         Ok(())
     }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use arcstr::ArcStr;
 use butler_core::backend::{
-    Backend, BackendExt, ColumnBatch, ColumnType, OnConflict, Relation, Scalar, SchemaVersion, SortKey,
-    Transaction, Value,
+    Backend, BackendExt, ColumnBatch, OnConflict, Relation, Scalar, SchemaVersion, SortKey, Transaction,
+    Value,
 };
 use butler_core::{DimensionUniverse, Error, ErrorKind, Result};
 
 use super::catalog::named;
 use super::layout::universe_tables;
-use super::rows::{any, batch, text};
+use super::rows::{any, batch, row, text};
 use super::{Shared, SqlRegistry};
 use crate::schema::{REPO_ATTRIBUTE, SCHEMA_VERSION, static_tables};
 
@@ -72,37 +72,36 @@ impl SqlRegistry {
         }
         Ok(Self::new(backend, universe, read_only))
     }
-}
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-/// Brings the tables of a registry to the version of this program; says what was done.
-pub(crate) async fn migrate(backend: &Arc<dyn Backend>, dry_run: bool) -> Result<String> {
-    let rows = backend.collect(REPO_ATTRIBUTE.scan()).await?;
-    let found = pairs(&rows)?.into_iter().find(|(key, _)| key == SCHEMA).map(|(_, value)| value);
-    let wanted = SCHEMA_VERSION.0;
-    let found = found.and_then(|text| text.parse::<u32>().ok()).ok_or_else(|| {
-        Error::new(ErrorKind::Corrupt, "the database does not say which version its tables have")
-    })?;
-    if found >= wanted {
-        // A newer one is refused with what to do.
-        check_version("schema", &found.to_string(), wanted, false)?;
-        return Ok(format!(
-            "the tables have version {found}, which is that of this program: nothing is to be done"
-        ));
+    /// Brings the tables of a registry to the version of this program; says what was done, or would be.
+    ///
+    /// # Errors
+    /// `SchemaVersion` if they are of a newer one, `ReadOnly`; those of the backend.
+    pub async fn migrate(backend: &Arc<dyn Backend>, dry_run: bool) -> Result<String> {
+        let rows = backend.collect(REPO_ATTRIBUTE.scan()).await?;
+        let found = pairs(&rows)?.into_iter().find(|(key, _)| key == SCHEMA).map(|(_, value)| value);
+        let wanted = SCHEMA_VERSION.0;
+        let found = found.and_then(|text| text.parse::<u32>().ok()).ok_or_else(|| {
+            Error::new(ErrorKind::Corrupt, "the database does not say which version its tables have")
+        })?;
+        if found >= wanted {
+            // A newer one is refused with what to do.
+            check_version("schema", &found.to_string(), wanted, false)?;
+            return Ok(format!(
+                "the tables have version {found}, which is that of this program: nothing is to be done"
+            ));
+        }
+        if dry_run {
+            return Ok(format!("the tables would be brought from version {found} to {wanted}"));
+        }
+        backend.migrate(SCHEMA_VERSION).await?;
+        let attribute = row(&REPO_ATTRIBUTE, [("key", SCHEMA.into()), ("value", wanted.to_string().into())])?;
+        backend
+            .run(move |tx| tx.insert(&REPO_ATTRIBUTE, &attribute, OnConflict::Replace).map(|_| ()))
+            .await?;
+        Ok(format!("the tables were brought from version {found} to {wanted}"))
     }
-    if dry_run {
-        return Ok(format!("the tables would be brought from version {found} to {wanted}"));
-    }
-    backend.migrate(SCHEMA_VERSION).await?;
-    let mut attribute =
-        batch([(&SCHEMA_COLUMNS[0], ColumnType::Text), (&SCHEMA_COLUMNS[1], ColumnType::Text)]);
-    attribute.push_row(&[SCHEMA.into(), wanted.to_string().into()])?;
-    backend.run(move |tx| tx.insert(&REPO_ATTRIBUTE, &attribute, OnConflict::Replace).map(|_| ())).await?;
-    Ok(format!("the tables were brought from version {found} to {wanted}"))
 }
-
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-const SCHEMA_COLUMNS: [ArcStr; 2] = [arcstr::literal!("key"), arcstr::literal!("value")];
 
 fn check_version(what: &str, found: &str, known: u32, read_only: bool) -> Result<()> {
     let version: u32 = found.parse().map_err(|_| {

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
-use std::time::Instant;
 
 use butler_core::Result;
 use butler_core::backend::{
@@ -23,13 +22,10 @@ use super::{catalog, functions};
 use crate::error::Failure;
 use crate::sql::builder::Upload;
 use crate::sql::{Bind, Dialect, Fragment, Session, Statement, quoted};
-use crate::stream::{BATCH, EARLY, FIRST_BATCH};
+use crate::stream::Batches;
 
 /// Statements that a connection keeps prepared; beyond, all are forgotten.
 const TEXTS: usize = 500;
-
-/// Rows after which the clock is read.
-const CLOCK: usize = 64;
 
 /// A connection.
 pub(crate) struct SqliteSession {
@@ -173,30 +169,22 @@ impl SqliteSession {
         schema: &Schema,
         each: &mut dyn FnMut(ColumnBatch) -> ControlFlow<()>,
     ) -> Result<()> {
-        let new_batch = || ColumnBatch::new(schema.iter().map(|column| (column.name.clone(), column.ty)));
-        let types: Vec<ColumnType> = schema.iter().map(|column| column.ty).collect();
-        let (mut batch, mut size, mut began) = (new_batch(), FIRST_BATCH, Instant::now());
+        let mut batches = Batches::new(schema, each);
         let rows = LoadConnection::<DefaultLoadingMode>::load(&mut self.connection, Sql(sql));
         for row in rows.map_err(Failure::Sqlite)? {
             let row = row.map_err(Failure::Sqlite)?;
-            for (index, (column, ty)) in batch.columns_mut().iter_mut().zip(&types).enumerate() {
+            for (index, (column, ty)) in batches.columns().enumerate() {
                 let field = row.get(index);
                 match field.as_ref().and_then(Field::value) {
                     None => column.push_null(),
-                    Some(value) => read(value, *ty, column),
+                    Some(value) => read(value, ty, column),
                 }
             }
-            batch.end_row();
-            if batch.len() == size || (batch.len() % CLOCK == 0 && began.elapsed() > EARLY) {
-                if each(std::mem::replace(&mut batch, new_batch())).is_break() {
-                    return Ok(());
-                }
-                (size, began) = (BATCH, Instant::now());
+            if batches.end_row().is_break() {
+                return Ok(());
             }
         }
-        if !batch.is_empty() {
-            let _ = each(batch);
-        }
+        batches.finish();
         Ok(())
     }
 }
