@@ -5,6 +5,7 @@ mod builder;
 mod cache;
 mod data_id;
 mod defaults;
+mod expansion;
 mod find;
 mod get;
 mod names;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use arcstr::ArcStr;
 
 use self::cache::Names;
+use self::expansion::Records;
 use self::session::Session;
 use crate::config::Config;
 use crate::dataset::IdIssuer;
@@ -63,6 +65,7 @@ struct Inner {
     datastore: Arc<dyn Datastore>,
     storage_classes: Arc<StorageClasses>,
     names: Names,
+    records: Records,
     /// None if it was opened for reading only.
     session: Option<Session>,
 }
@@ -137,6 +140,7 @@ impl Butler {
     /// Forgets what it remembers, so that changes by others are seen.
     pub fn refresh(&self) {
         self.inner.names.forget_all();
+        self.inner.records.forget_all();
         self.inner.registry.refresh();
     }
 
@@ -157,6 +161,7 @@ impl Butler {
         session.settle(extras, result.is_ok());
         // Also if it failed: it may have been applied after all.
         self.inner.names.forget_changed(&changes);
+        self.inner.records.forget_changed(&changes);
         let mut report = result?;
         report.operations.truncate(wanted);
         Ok(report)

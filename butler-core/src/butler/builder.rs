@@ -7,6 +7,7 @@ use arcstr::ArcStr;
 
 use super::cache::Names;
 use super::defaults::Defaults;
+use super::expansion::Records;
 use super::session::Session;
 use super::target::LooseDataId;
 use super::{Butler, Inner};
@@ -298,6 +299,7 @@ impl ButlerBuilder {
             datastore,
             storage_classes,
             names: Names::default(),
+            records: Records::default(),
             session: (!read_only).then(|| Session::new(tables)),
         };
         let defaults = inner.resolve_defaults(defaults).await?;
