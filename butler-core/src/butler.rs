@@ -30,6 +30,7 @@ use crate::config::Config;
 use crate::dataset::IdIssuer;
 use crate::datastore::Datastore;
 use crate::dimension::{DataId, DimensionUniverse};
+use crate::genre::Genres;
 use crate::registry::{BatchReport, Operation, OperationReport, Registry, RegistryBatch};
 use crate::storage_class::StorageClasses;
 use crate::{Error, ErrorKind, Result};
@@ -64,6 +65,7 @@ struct Inner {
     registry: Arc<dyn Registry>,
     datastore: Arc<dyn Datastore>,
     storage_classes: Arc<StorageClasses>,
+    genres: Arc<Genres>,
     names: Names,
     records: Records,
     /// None if it was opened for reading only.
@@ -113,6 +115,12 @@ impl Butler {
     #[must_use]
     pub fn storage_classes(&self) -> &Arc<StorageClasses> {
         &self.inner.storage_classes
+    }
+
+    /// Known genres.
+    #[must_use]
+    pub fn genres(&self) -> &Genres {
+        &self.inner.genres
     }
 
     /// Whether it was opened for reading only.
