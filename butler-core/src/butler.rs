@@ -9,6 +9,7 @@ mod expansion;
 mod find;
 mod get;
 mod names;
+mod places;
 mod put;
 mod query;
 mod records;
@@ -25,6 +26,7 @@ use arcstr::ArcStr;
 
 use self::cache::Names;
 use self::expansion::Records;
+use self::places::Places;
 use self::session::Session;
 use crate::config::Config;
 use crate::dataset::IdIssuer;
@@ -68,6 +70,7 @@ struct Inner {
     genres: Arc<Genres>,
     names: Names,
     records: Records,
+    places: Places,
     /// None if it was opened for reading only.
     session: Option<Session>,
 }
@@ -149,7 +152,7 @@ impl Butler {
     pub fn refresh(&self) {
         self.inner.names.forget_all();
         self.inner.records.forget_all();
-        self.inner.registry.refresh();
+        self.inner.places.bridges().refresh();
     }
 
     /// Applies changes of the registry, all of them or none.

@@ -8,6 +8,7 @@ use arcstr::ArcStr;
 use super::cache::Names;
 use super::defaults::Defaults;
 use super::expansion::Records;
+use super::places::Places;
 use super::session::Session;
 use super::target::LooseDataId;
 use super::{Butler, Inner};
@@ -291,7 +292,8 @@ impl ButlerBuilder {
         let read_only = !wanted || registry.is_read_only();
         let Parts { datastore, storage_classes, genres } =
             self.parts(&config, registry.universe(), read_only)?;
-        let tables = datastore.tables();
+        let places = Places::initialize(Arc::clone(&registry), &datastore).await?;
+        let session = (!read_only).then(|| Session::new(datastore.tables(), places.bridges().preamble()));
         let mut defaults = Defaults::from_section(&config.section("defaults")?)?;
         if let Some(collections) = self.collections {
             defaults.collections = collections;
@@ -310,7 +312,8 @@ impl ButlerBuilder {
             genres,
             names: Names::default(),
             records: Records::default(),
-            session: (!read_only).then(|| Session::new(tables)),
+            places,
+            session,
         };
         let defaults = inner.resolve_defaults(defaults).await?;
         let butler = Butler { inner: Arc::new(inner), defaults: Arc::new(defaults) };

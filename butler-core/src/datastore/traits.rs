@@ -1,6 +1,7 @@
 //! The datastore trait.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arcstr::ArcStr;
@@ -226,6 +227,11 @@ pub trait Datastore: Debug + Send + Sync + 'static {
 
     /// Tables that it needs in the registry; one that only forwards has none.
     fn tables(&self) -> Vec<OpaqueTable>;
+
+    /// Datastores that it consists of; one that stores by itself has none.
+    fn children(&self) -> Vec<Arc<dyn Datastore>> {
+        Vec::new()
+    }
 
     /// Whether its constraints let it store datasets of a type and, if given, a data ID,
     /// and what it needs for that.

@@ -123,6 +123,10 @@ impl Datastore for TamperedDatastore {
         answers::tables(self)
     }
 
+    fn children(&self) -> Vec<Arc<dyn Datastore>> {
+        self.inner.children()
+    }
+
     fn acceptance(&self, dataset_type: &DatasetType, data_id: Option<&DataId>) -> Acceptance {
         match self.flaw {
             Flaw::AcceptsAll => Acceptance::Minimal,

@@ -5,7 +5,7 @@ use butler_core::backend::{OnConflict, Scalar, TableRef, Value};
 use butler_core::registry::{JournalOutcome, OpaqueRows, OpaqueTable, OperationReport};
 use butler_core::{DatasetId, Error, ErrorKind, Instant, Result};
 
-use super::datasets::with_ids;
+use super::datasets::{check_present, with_ids};
 use super::session::Session;
 use crate::registry::opaque::read_spec;
 use crate::registry::rows::{batch, collect, is, row, text};
@@ -50,6 +50,7 @@ pub(super) fn register(session: &mut Session<'_>, table: &OpaqueTable) -> Result
         .with_hint("use the version of this program that wrote it, or a newer one"));
     }
     session.tx.create(&table.spec)?;
+    datastore_id(session, &table.datastore)?;
     Ok(OperationReport {
         inserted: synced.inserted.into(),
         existing: (!synced.inserted).into(),
@@ -82,6 +83,7 @@ pub(super) fn insert(
     datasets: &[DatasetId],
     rows: &[OpaqueRows],
 ) -> Result<OperationReport> {
+    check_present(session, datasets)?;
     let key = datastore_id(session, datastore)?;
     let mut locations = batch(DATASET_LOCATION.columns.iter().map(|column| (&column.name, column.ty)));
     for id in datasets {

@@ -3,7 +3,9 @@
 use arcstr::ArcStr;
 use butler_core::backend::{ColumnType, Relation, Strength, TableRef, Transaction};
 use butler_core::registry::{Operation, RegistryBatch, Removal};
-use butler_core::{CollectionType, DatasetType, DimensionUniverse, Error, ErrorKind, Result, suggest};
+use butler_core::{
+    CollectionType, DatasetId, DatasetType, DimensionUniverse, Error, ErrorKind, Result, suggest,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::registry::Shared;
@@ -22,6 +24,8 @@ pub(super) struct Session<'a> {
     types: FxHashMap<ArcStr, Option<SharedTypeHandle>>,
     locked: FxHashSet<(i64, bool, Strength)>,
     keys: FxHashSet<KnownKey>,
+    /// Datasets that this transaction inserted, if that is of interest.
+    fresh: Option<FxHashSet<DatasetId>>,
     pub(super) removed: bool,
 }
 
@@ -34,6 +38,7 @@ impl<'a> Session<'a> {
             types: FxHashMap::default(),
             locked: FxHashSet::default(),
             keys: FxHashSet::default(),
+            fresh: None,
             removed: false,
         }
     }
@@ -53,6 +58,8 @@ impl<'a> Session<'a> {
 
     /// Reads the named rows that a batch mentions, in two questions.
     pub(super) fn preload(&mut self, batch: &RegistryBatch) -> Result<()> {
+        let stores = |operation: &Operation| matches!(operation, Operation::InsertArtifacts { .. });
+        self.fresh = batch.operations().iter().any(stores).then(FxHashSet::default);
         let (mut collections, mut types) = (FxHashSet::default(), FxHashSet::default());
         for operation in batch.operations() {
             mentioned(operation, &mut collections, &mut types);
@@ -237,6 +244,18 @@ impl<'a> Session<'a> {
     /// Remembers that values of dimensions have a record.
     pub(super) fn know_keys(&mut self, keys: impl IntoIterator<Item = KnownKey>) {
         self.keys.extend(keys);
+    }
+
+    /// Remembers datasets that this transaction inserted: nobody else can remove them.
+    pub(super) fn know_fresh(&mut self, ids: impl IntoIterator<Item = DatasetId>) {
+        if let Some(fresh) = &mut self.fresh {
+            fresh.extend(ids);
+        }
+    }
+
+    /// Whether this transaction inserted a dataset.
+    pub(super) fn is_fresh(&self, id: DatasetId) -> bool {
+        self.fresh.as_ref().is_some_and(|fresh| fresh.contains(&id))
     }
 
     /// Identity of the repository.
