@@ -26,8 +26,8 @@ pub mod time;
 pub use butler::{
     AssociationQuery, Batch, Butler, ButlerBuilder, Creation, DataIdQuery, DatasetHandle, DatasetQuery,
     Defaults, Draft, IngestFile, IngestOptions, Lookup, LookupTarget, LooseDataId, PruneOptions, PutTarget,
-    QueryBuilder, QueryRow, RecordQuery, RecoveryReport, RowBatches, RowQuery, TypeName, VerifyOptions,
-    VerifyReport, WorkObserver, WorkProgress,
+    QueryBuilder, QueryRow, RecordQuery, RecoveryReport, RelatedRecords, RowBatches, RowQuery,
+    TransferOptions, TransferReport, TypeName, VerifyOptions, VerifyReport, WorkObserver, WorkProgress,
 };
 pub use collection::{
     ChainEdit, CollectionCatalog, CollectionInfo, CollectionSearch, CollectionSummary, CollectionType,
