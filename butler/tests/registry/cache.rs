@@ -1,7 +1,7 @@
 //! What a Butler remembers of dimension records.
 
 use butler::registry::RecordConflict;
-use butler::{Butler, DataId, ErrorKind, FieldValue, IdGenerationMode};
+use butler::{Butler, DataId, DimensionValue, ErrorKind, FieldValue, IdGenerationMode};
 
 use crate::fixture::{detector, draft, open, put, records, repository};
 
@@ -9,7 +9,8 @@ use crate::fixture::{detector, draft, open, put, records, repository};
 async fn names(butler: &Butler, ids: std::ops::RangeInclusive<i64>) -> Vec<String> {
     let group = butler.universe().conform(["detector"]).unwrap();
     let data_ids = ids.map(|id| {
-        DataId::from_pairs(group, [("instrument", "Cam".into()), ("detector", id.into())]).unwrap()
+        DataId::from_pairs(group, [("instrument", DimensionValue::from("Cam")), ("detector", id.into())])
+            .unwrap()
     });
     let expanded = butler.expand_data_ids(data_ids.collect()).await.unwrap();
     let element = butler.universe().element("detector").unwrap();

@@ -36,7 +36,7 @@ accept = ['flat']
 storage_class = 'StructuredDataDict'
 dimensions = ['detector']
 formatter = 'yaml'
-template = '{run}/catalogs/{datasetType}_{detector}'
+template = '{run}/catalogs/{datasetType}_{instrument}_{detector}'
 
 [genres.secret]
 storage_class = 'StructuredDataDict'

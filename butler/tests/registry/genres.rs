@@ -17,7 +17,7 @@ async fn a_genre_says_what_the_dataset_type_does_not() {
         put(&butler, name, 1).await;
     }
     let found = files(&directory.path().join("disk"));
-    assert_eq!(found[..2], ["run/catalogs/exact_1.toml", "run/catalogs/plain_1.yaml"]);
+    assert_eq!(found[..2], ["run/catalogs/exact_Cam_1.toml", "run/catalogs/plain_Cam_1.yaml"]);
     assert!(found[2].starts_with("run/thing/") && found[2].ends_with(".json"), "{found:?}");
     // As it is found again by whoever opens the repository.
     let other = open(&directory).await;
