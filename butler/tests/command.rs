@@ -490,6 +490,25 @@ fn whole_repositories_are_exported_and_come_in_elsewhere() {
 }
 
 #[test]
+fn repositories_have_urls_too() {
+    let repo = Repo::new();
+    let url = |name: &str| format!("file://{}", repo.path(name).display());
+    repo.butler(&["create", &url("a%20b")]).ok();
+    assert!(repo.path("a b/butler.toml").is_file());
+    assert_eq!(datasets_of(&repo, &url("repo")), datasets_of(&repo, "repo"));
+    let elsewhere = repo.butler(&["create", "file://elsewhere/c"]);
+    assert!(elsewhere.status == 2 && elsewhere.err.contains("no URI of a local file"), "{}", elsewhere.err);
+}
+
+#[test]
+fn configuration_is_shown_without_a_registry() {
+    let repo = Repo::new();
+    let shown = repo.butler(&["config-dump", "repo"]).ok();
+    fs::remove_file(repo.path("repo/registry.sqlite3")).unwrap();
+    assert_eq!(repo.butler(&["config-dump", "repo"]).ok(), shown);
+}
+
+#[test]
 fn artifacts_are_retrieved_once() {
     let repo = Repo::new();
     let words = ["retrieve-artifacts", "repo", "got", "-d", "raw", "--collections", "DemoCam/raw"];
