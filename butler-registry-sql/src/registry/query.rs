@@ -1,7 +1,9 @@
 //! Queries: from plain data to relations, and from their rows to results.
 
 mod explain;
+mod local;
 mod output;
+mod pairs;
 mod plan;
 mod post;
 mod scalars;
@@ -12,7 +14,7 @@ mod spatial;
 use std::sync::Arc;
 
 use arcstr::ArcStr;
-use butler_core::backend::{ColumnBatch, ColumnStream};
+use butler_core::backend::{ColumnBatch, ColumnStream, Relation};
 use butler_core::query::{
     Field, FixedValues, Predicate, Query, QueryStream, ResultSpec, TypedExpr, with_automatic_joins,
 };
@@ -22,6 +24,7 @@ use rustc_hash::FxHashSet;
 
 use super::Shared;
 use output::Output;
+use pairs::overlap_pairs;
 use plan::{Needs, Plan};
 use post::PostState;
 use searches::{SearchPlan, Wanted};
@@ -52,7 +55,7 @@ async fn prepare(shared: &Shared, query: &Query) -> Result<Prepared> {
     let predicate = with_automatic_joins(query, &calibrations)?;
     let fixed = FixedValues::of(&predicate);
     let mut needs = Needs::of(query, &predicate);
-    let conjuncts = conjuncts(predicate);
+    let mut conjuncts = conjuncts(predicate);
     // Regions are looked up for candidates only; deep inside, the record itself must be there.
     for conjunct in conjuncts.iter().filter(|conjunct| is_spatial(conjunct)) {
         let on_top = matches!(conjunct, Predicate::Overlaps { .. });
@@ -79,11 +82,37 @@ async fn prepare(shared: &Shared, query: &Query) -> Result<Prepared> {
         let set = pixel_set(shared, element, pixel, &fixed).await?;
         plan.pixel_sets.insert((element, pixel), set);
     }
-    join_all(&mut plan, query, &searches, &needs, &conjuncts)?;
     let hopeless = searches.iter().any(|search| search.places.is_empty())
         || query.uploads.iter().any(|upload| upload.is_empty());
+    if !hopeless {
+        compare_regions(shared, query, &mut plan, &mut conjuncts).await?;
+    }
+    join_all(&mut plan, query, &searches, &needs, &conjuncts)?;
     let shaped = shape(query, plan, &searches)?;
     Ok(Prepared { shaped, searches, hopeless })
+}
+
+/// Finds the pairs of records that the query's overlaps ask for, and leaves out conditions that say nothing new of them.
+async fn compare_regions(
+    shared: &Shared,
+    query: &Query,
+    plan: &mut Plan,
+    conjuncts: &mut Vec<Predicate>,
+) -> Result<()> {
+    if query.dimensions.contains(query.dimensions.universe().common_skypix()) {
+        // Sky pixels tell which of the records belong together.
+        return Ok(());
+    }
+    for conjunct in &*conjuncts {
+        if let Some((elements, pairs)) = overlap_pairs(shared, conjunct, conjuncts).await? {
+            plan.pairs.insert(elements, pairs);
+        }
+    }
+    // Elsewhere conditions help the database to choose what to begin with.
+    if query.datasets.is_empty() && query.uploads.is_empty() {
+        conjuncts.retain(|conjunct| !plan.pairs.values().any(|pairs| pairs.satisfy(conjunct)));
+    }
+    Ok(())
 }
 
 /// Regions that are fields of the result, or tested for NULL, are columns after all.
@@ -248,13 +277,21 @@ impl Running {
     }
 }
 
+/// The rows of a relation, which are at hand if nothing else is asked for.
+async fn rows_of(shared: &Shared, relation: Relation) -> Result<ColumnStream> {
+    match local::evaluate(&relation) {
+        Some(rows) => Ok(Box::pin(futures::stream::once(async move { Ok(Arc::unwrap_or_clone(rows)) }))),
+        None => shared.backend.stream(relation).await,
+    }
+}
+
 async fn run(shared: &Arc<Shared>, query: &Query) -> Result<Option<Running>> {
     let Prepared { shaped, searches, hopeless } = prepare(shared, query).await?;
     if hopeless || query.limit == Some(0) {
         return Ok(None);
     }
     let output = Output::new(query, shaped.output, &searches);
-    let input = shared.backend.stream(shaped.relation).await?;
+    let input = rows_of(shared, shaped.relation).await?;
     Ok(Some(Running {
         shared: Arc::clone(shared),
         input,
@@ -289,13 +326,16 @@ pub(crate) async fn count(shared: &Arc<Shared>, mut query: Query) -> Result<u64>
         return Ok(0);
     }
     if shaped.post.is_none() && !shaped.output.checks_matches {
+        if let Some(rows) = local::evaluate(&shaped.relation) {
+            return Ok(rows.len() as u64);
+        }
         let batches = shared.collect(shaped.relation.count()).await?;
         let count =
             batches.iter().find(|batch| !batch.is_empty()).and_then(|batch| batch.columns()[0].int(0));
         return Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default());
     }
     let output = Output::new(&query, shaped.output, &searches);
-    let input = shared.backend.stream(shaped.relation).await?;
+    let input = rows_of(shared, shaped.relation).await?;
     let post = shaped.post.map(PostState::new);
     let mut running =
         Running { shared: Arc::clone(shared), input, post, output, template: None, ended: false };
