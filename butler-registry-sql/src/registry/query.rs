@@ -2,6 +2,7 @@
 
 mod explain;
 mod local;
+mod narrow;
 mod output;
 mod pairs;
 mod plan;
@@ -23,6 +24,7 @@ use futures::StreamExt;
 use rustc_hash::FxHashSet;
 
 use super::Shared;
+use narrow::list_ranges;
 use output::Output;
 use pairs::overlap_pairs;
 use plan::{Needs, Plan};
@@ -85,6 +87,7 @@ async fn prepare(shared: &Shared, query: &Query) -> Result<Prepared> {
     let hopeless = searches.iter().any(|search| search.places.is_empty())
         || query.uploads.iter().any(|upload| upload.is_empty());
     if !hopeless {
+        list_ranges(shared, &searches, &fixed, &mut conjuncts).await?;
         compare_regions(shared, query, &mut plan, &mut conjuncts).await?;
     }
     join_all(&mut plan, query, &searches, &needs, &conjuncts)?;
