@@ -332,7 +332,12 @@ pub(crate) async fn count(shared: &Arc<Shared>, mut query: Query) -> Result<u64>
         if let Some(rows) = local::evaluate(&shaped.relation) {
             return Ok(rows.len() as u64);
         }
-        let batches = shared.collect(shaped.relation.count()).await?;
+        let rows = match shaped.relation {
+            // There are as many first rows as groups.
+            Relation::FirstBy { input, partition, .. } => input.select(partition).distinct(),
+            other => other,
+        };
+        let batches = shared.collect(rows.count()).await?;
         let count =
             batches.iter().find(|batch| !batch.is_empty()).and_then(|batch| batch.columns()[0].int(0));
         return Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default());
