@@ -1,6 +1,7 @@
 //! Queries: from plain data to relations, and from their rows to results.
 
 mod explain;
+mod first;
 mod local;
 mod narrow;
 mod output;
@@ -24,6 +25,7 @@ use futures::StreamExt;
 use rustc_hash::FxHashSet;
 
 use super::Shared;
+use first::{ATTEMPTS, Leading};
 use narrow::list_ranges;
 use output::Output;
 use pairs::overlap_pairs;
@@ -305,9 +307,33 @@ async fn run(shared: &Arc<Shared>, query: &Query) -> Result<Option<Running>> {
     }))
 }
 
+/// What [`run`] would give, if the first rows in the query's order are found without all others.
+async fn run_first(shared: &Arc<Shared>, query: &Query) -> Result<Option<Running>> {
+    let Some(leading) = Leading::of(query) else { return Ok(None) };
+    for count in ATTEMPTS {
+        let Some(condition) = leading.condition(shared, count).await? else { return Ok(None) };
+        let narrowed = Query { predicate: query.predicate.clone().and(condition), ..query.clone() };
+        let Some(mut running) = run(shared, &narrowed).await? else { return Ok(None) };
+        let mut batches = Vec::new();
+        while let Some(batch) = running.next().await? {
+            batches.push(batch);
+        }
+        let rows: u64 = batches.iter().map(|batch| batch.len() as u64).sum();
+        if query.limit == Some(rows) {
+            let input = Box::pin(futures::stream::iter(batches.into_iter().map(Ok)));
+            return Ok(Some(Running { input, post: None, ended: false, ..running }));
+        }
+    }
+    Ok(None)
+}
+
 /// Rows of a query, streamed.
 pub(crate) async fn stream(shared: &Arc<Shared>, query: Query) -> Result<QueryStream> {
-    let Some(running) = run(shared, &query).await? else {
+    let first = run_first(shared, &query).await?;
+    let Some(running) = (match first {
+        Some(running) => Some(running),
+        None => run(shared, &query).await?,
+    }) else {
         return Ok(Box::pin(futures::stream::empty()));
     };
     Ok(Box::pin(futures::stream::try_unfold(running, |mut running| async move {
