@@ -73,17 +73,31 @@ pub(super) async fn overlap_pairs(
     Ok(Some(((a, b), joined(&left, &right, &ours, &theirs, &pairs))))
 }
 
-async fn read_both(shared: &Shared, left: &Side<'_>, right: &Side<'_>) -> Result<Option<(Records, Records)>> {
-    if let Some(ours) = left.read(shared, None, FEW).await? {
-        let theirs = right.read_near(shared, left, &ours).await?;
-        return Ok(theirs.map(|theirs| (ours, theirs)));
+async fn read_both(
+    shared: &Shared,
+    left: &Side<'_>,
+    right: &Side<'_>,
+) -> Result<Option<(Records, Records)>> {
+    // What more is said of is likely to be few.
+    if left.conditions.len() > right.conditions.len() {
+        return read_in_order(shared, left, right).await;
     }
-    if let Some(theirs) = right.read(shared, None, FEW).await? {
-        let ours = left.read_near(shared, right, &theirs).await?;
-        return Ok(ours.map(|ours| (ours, theirs)));
+    Ok(read_in_order(shared, right, left).await?.map(|(theirs, ours)| (ours, theirs)))
+}
+
+async fn read_in_order(
+    shared: &Shared,
+    first: &Side<'_>,
+    second: &Side<'_>,
+) -> Result<Option<(Records, Records)>> {
+    if let Some(a) = first.read(shared, None, FEW).await? {
+        return Ok(second.read_near(shared, first, &a).await?.map(|b| (a, b)));
     }
-    let Some(ours) = left.read(shared, None, RECORDS_MAX).await? else { return Ok(None) };
-    Ok(right.read(shared, None, RECORDS_MAX).await?.map(|theirs| (ours, theirs)))
+    if let Some(b) = second.read(shared, None, FEW).await? {
+        return Ok(first.read_near(shared, second, &b).await?.map(|a| (a, b)));
+    }
+    let Some(a) = first.read(shared, None, RECORDS_MAX).await? else { return Ok(None) };
+    Ok(second.read(shared, None, RECORDS_MAX).await?.map(|b| (a, b)))
 }
 
 /// An element, and the conditions that concern its records alone.
