@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use arcstr::ArcStr;
-use butler_core::backend::{ColumnBatch, Relation, RowBatch, TableRef, TableSpec};
+use butler_core::backend::{ColumnBatch, Relation, RowBatch, TableRef, TableSpec, Value};
 use butler_core::registry::{JournalOutcome, OpaqueFetch};
-use butler_core::{Error, ErrorKind, Result};
+use butler_core::{DatasetId, Error, ErrorKind, Result};
 
 use super::Shared;
-use super::rows::{batch, equal, is, text};
+use super::layout::{ID, ORIGIN};
+use super::rows::{among_ids, batch, equal, is, text};
 use crate::schema::{JOURNAL_OUTCOME, OPAQUE_TABLE};
 
 /// The specification of a table, as it was registered.
@@ -54,6 +55,9 @@ async fn table(shared: &Shared, name: &ArcStr) -> Result<TableRef> {
 
 fn matching(table: &TableRef, fetch: OpaqueFetch) -> Result<Relation> {
     let Some(keys) = fetch.keys else { return Ok(table.scan()) };
+    if let Some(ids) = dataset_ids(&fetch.columns, &keys) {
+        return Ok(among_ids(table.scan(), &ORIGIN, &ID, ids));
+    }
     let mut columns = Vec::with_capacity(fetch.columns.len());
     for name in &fetch.columns {
         let column = table.get(name).ok_or_else(|| {
@@ -67,6 +71,18 @@ fn matching(table: &TableRef, fetch: OpaqueFetch) -> Result<Relation> {
     }
     let on = equal(fetch.columns.iter().map(|name| (name.clone(), format!("given_{name}"))));
     Ok(table.scan().semi(Relation::values(Arc::new(rows)), on))
+}
+
+/// The keys as ids of datasets, if that is what they are.
+fn dataset_ids(columns: &[ArcStr], keys: &[Box<[Value]>]) -> Option<Vec<DatasetId>> {
+    if columns != [ORIGIN, ID] {
+        return None;
+    }
+    let id = |key: &[Value]| match key {
+        [Value::Int(origin), Value::Int(id)] => Some(DatasetId::from_trusted(*origin, *id)),
+        _ => None,
+    };
+    keys.iter().map(|key| id(key)).collect()
 }
 
 fn append(all: &mut RowBatch, rows: &ColumnBatch) -> Result<()> {
