@@ -233,7 +233,7 @@ impl State {
             return;
         }
         if let Some(session) = &mut self.session {
-            let done = session.run("PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)");
+            let done = session.run("PRAGMA busy_timeout = 250; PRAGMA wal_checkpoint(TRUNCATE)");
             if let Err(error) = done {
                 tracing::debug!(%error, "the write-ahead log stays");
             }
