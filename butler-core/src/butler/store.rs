@@ -8,7 +8,7 @@ use arcstr::ArcStr;
 use super::Butler;
 use crate::collection::{CollectionSearch, CollectionType, SearchMember};
 use crate::dataset::{DatasetId, DatasetKind, DatasetRef};
-use crate::datastore::{RemoveTransaction, WriteRequest, WriteTransaction};
+use crate::datastore::{RemoveTransaction, WriteRequest, WriteTransaction, Written};
 use crate::failpoint;
 use crate::registry::{
     BatchReport, FindRequest, JournalOutcome, Operation, Outcome, RegistryBatch, RegistryExt,
@@ -110,9 +110,8 @@ impl Butler {
             failpoint::reach("removal announced");
         }
         if !requests.is_empty() {
-            let write = transactions.write.insert(self.inner.datastore.prepare_write(requests).await?);
-            failpoint::reach("write announced");
-            let records = write.execute().await?;
+            let Written { transaction, records } = self.inner.datastore.write(requests).await?;
+            transactions.write = Some(transaction);
             failpoint::reach("write executed");
             operations.extend(self.record_operations(records)?);
         }
