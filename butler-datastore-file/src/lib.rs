@@ -1,5 +1,6 @@
 //! Datastores of the Data Butler on local files, and the formatters.
 
+mod archive;
 mod array;
 mod config;
 mod datastore;
@@ -14,7 +15,8 @@ mod table;
 mod template;
 mod work;
 
-pub use array::{Array, ArrayValues};
+pub use archive::{Archive, Member, check_member_name};
+pub use array::{Array, ArrayValues, Arrays};
 pub use config::FileDatastoreFactory;
 pub use formatters::formatters;
 pub use table::{ColumnValues, Table, delegates};
