@@ -217,6 +217,7 @@ impl Datastore for ChainedDatastore {
         capabilities.writable = all.iter().any(|child| child.writable);
         capabilities.readable = all.iter().any(|child| child.readable);
         capabilities.transfer_modes = TransferMode::ALL.into_iter().filter(modes).collect();
+        capabilities.archives = all.iter().any(|child| child.archives && child.writable && child.readable);
         capabilities.artifacts = all.iter().any(|child| child.artifacts);
         capabilities.no_clobber = all.iter().all(|child| child.no_clobber || !child.writable);
         capabilities.uris = all.iter().any(|child| child.uris);

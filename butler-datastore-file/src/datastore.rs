@@ -1,5 +1,6 @@
 //! The datastore.
 
+mod archives;
 mod look;
 mod plan;
 mod read;
@@ -29,6 +30,7 @@ use crate::config::Verification;
 use crate::record::FileRecord;
 use crate::store::Store;
 use crate::template::Templates;
+use archives::Archives;
 
 /// What configuration says.
 #[derive(Debug)]
@@ -52,6 +54,7 @@ pub(crate) struct Settings {
 struct Inner {
     settings: Settings,
     store: Box<dyn Store>,
+    archives: Archives,
 }
 
 impl Deref for Inner {
@@ -70,7 +73,7 @@ pub(crate) struct FileDatastore {
 impl FileDatastore {
     /// A datastore over a store.
     pub(crate) fn new(settings: Settings, store: Box<dyn Store>) -> Self {
-        Self { inner: Arc::new(Inner { settings, store }) }
+        Self { inner: Arc::new(Inner { settings, store, archives: Archives::default() }) }
     }
 }
 
@@ -110,6 +113,7 @@ impl Datastore for FileDatastore {
         capabilities.readable = true;
         capabilities.transfer_modes = self.inner.store.transfer_modes();
         capabilities.artifacts = true;
+        capabilities.archives = true;
         capabilities.no_clobber = self.inner.store.replaces_nothing();
         capabilities.uris = true;
         capabilities

@@ -119,6 +119,7 @@ impl Datastore for MemoryDatastore {
             writable: !self.read_only,
             readable: true,
             transfer_modes: Vec::new(),
+            archives: false,
             artifacts: false,
             no_clobber: true,
             uris: true,

@@ -29,6 +29,8 @@ pub struct DatastoreCapabilities {
     pub readable: bool,
     /// Ways in which files come in; none if it takes no files.
     pub transfer_modes: Vec<TransferMode>,
+    /// Whether it takes archives, and reads what is in them.
+    pub archives: bool,
     /// Whether what it stores is bytes, which can be opened, and copied from another datastore.
     pub artifacts: bool,
     /// Whether a new artifact never replaces one that is there, whoever wrote it.
@@ -252,7 +254,8 @@ pub trait Datastore: Debug + Send + Sync + 'static {
     /// `ReadOnly`; `DatasetTypeNotSupported` if it refuses a dataset; `Argument` if a dataset is given
     /// twice or is a component; `Template` if a path cannot be made, or two requests lead to the same;
     /// `Unsupported` for a way of transfer that it has not; `NotFound` for a file to ingest that is not
-    /// there, `Permission` for one that cannot be read; `StorageClass` and `Formatter` for objects that
+    /// there, `Permission` for one that cannot be read; `Corrupt` for an archive that is unsound or not what
+    /// is said of it; `StorageClass` and `Formatter` for objects that
     /// can be seen not to fit.
     async fn prepare_write(&self, requests: Vec<WriteRequest>) -> Result<Box<dyn WriteTransaction>>;
 

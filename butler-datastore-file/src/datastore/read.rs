@@ -11,7 +11,7 @@ use butler_core::{
 };
 
 use super::Inner;
-use super::look::{no_records, open_location};
+use super::look::{no_records, open_record};
 use crate::config::Verification;
 use crate::record::FileRecord;
 use crate::work::{Shared, joined, start};
@@ -135,15 +135,13 @@ fn read_artifact(
     goal: &ReadGoal<'_>,
 ) -> Result<ReadOutcome> {
     let formatter = formatter(inner, record, class)?;
-    let mut source = open_location(inner, &record.location)?;
+    let mut source = open_record(inner, record)?;
     check_size(&*source, record)?;
     if inner.verification == Verification::Checksum {
         check_checksum(&mut *source, record)?;
     }
     let request = ReadRequest { class, component: goal.component, parameters: goal.parameters };
-    formatter
-        .read(&mut *source, &request)
-        .map_err(|error| error.with_context("path", record.location.as_str()))
+    formatter.read(&mut *source, &request).map_err(|error| error.with_context("path", &record.path()))
 }
 
 /// The formatter that wrote an artifact; what is bytes in memory can be read without it.
@@ -154,7 +152,7 @@ fn formatter<'a>(
 ) -> Result<&'a Arc<dyn Formatter>> {
     inner.known_formatters.get(&record.formatter).or_else(|error| match class.in_memory == "bytes" {
         true => inner.known_formatters.get("bytes"),
-        false => Err(error.with_context("path", record.location.as_str())),
+        false => Err(error.with_context("path", &record.path())),
     })
 }
 
@@ -163,11 +161,7 @@ pub(super) fn check_size(source: &dyn ReadSource, record: &FileRecord) -> Result
     match record.size {
         Some(size) if size != source.size() => Err(Error::new(
             ErrorKind::Integrity,
-            format!(
-                "artifact '{}' has {} bytes, but was stored with {size}",
-                record.location.as_str(),
-                source.size()
-            ),
+            format!("artifact '{}' has {} bytes, but was stored with {size}", record.path(), source.size()),
         )
         .with_hint("it was damaged or replaced")),
         _ => Ok(()),
@@ -197,10 +191,7 @@ fn check_checksum(source: &mut dyn ReadSource, record: &FileRecord) -> Result<()
     }
     Err(Error::new(
         ErrorKind::Integrity,
-        format!(
-            "artifact '{}' has checksum {found}, but was stored with {expected}",
-            record.location.as_str()
-        ),
+        format!("artifact '{}' has checksum {found}, but was stored with {expected}", record.path()),
     )
     .with_hint("it was damaged or replaced"))
 }
