@@ -7,9 +7,11 @@
 mod name;
 mod seek;
 mod source;
+mod write;
 
 use std::fmt;
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
 use arcstr::ArcStr;
@@ -20,9 +22,11 @@ use zip::CompressionMethod;
 use zip::read::{ZipArchive, ZipArchiveMetadata, ZipReadOptions};
 use zip::result::ZipError;
 
+use crate::store::FileSource;
 pub use name::check_member_name;
 use seek::Seeking;
 pub(crate) use source::MemberSource;
+pub use write::ArchiveWriter;
 
 /// Bytes at the end of a file in which the end of an archive is looked for: its record, and the longest comment.
 const END: u64 = 22 + 65_535;
@@ -163,6 +167,15 @@ impl Archive {
         self.by_name.get(name).copied().ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("a zip archive has no member '{}'", name.escape_debug()))
         })
+    }
+
+    /// Reads the list of contents of a local file; the file is given, too, to read members.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); `NotFound`, `Argument` if it is no regular file.
+    pub fn open(path: &Path) -> Result<(Self, impl ReadSource + use<>)> {
+        let mut source = FileSource::open(path)?;
+        Ok((Self::read(&mut source)?, source))
     }
 
     /// The bytes of a member.

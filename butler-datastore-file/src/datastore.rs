@@ -26,6 +26,7 @@ use butler_core::{
     DataId, DatasetRef, DatasetType, Error, ErrorKind, Formatters, LookupTable, Object, Result,
 };
 
+use crate::cache::Cache;
 use crate::config::Verification;
 use crate::record::FileRecord;
 use crate::store::Store;
@@ -45,6 +46,7 @@ pub(crate) struct Settings {
     pub(crate) reader: Reader,
     pub(crate) checksum: bool,
     pub(crate) verification: Verification,
+    pub(crate) cache: Option<Cache>,
     pub(crate) lease: Duration,
     pub(crate) read_only: bool,
 }

@@ -2,6 +2,7 @@
 
 mod archive;
 mod array;
+mod cache;
 mod config;
 mod datastore;
 mod error;
@@ -15,7 +16,7 @@ mod table;
 mod template;
 mod work;
 
-pub use archive::{Archive, Member, check_member_name};
+pub use archive::{Archive, ArchiveWriter, Member, check_member_name};
 pub use array::{Array, ArrayValues, Arrays};
 pub use config::FileDatastoreFactory;
 pub use formatters::formatters;
