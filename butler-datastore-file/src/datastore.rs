@@ -118,6 +118,7 @@ impl Datastore for FileDatastore {
         capabilities.archives = true;
         capabilities.no_clobber = self.inner.store.replaces_nothing();
         capabilities.uris = true;
+        capabilities.signed_uris = self.inner.store.signs();
         capabilities
     }
 
@@ -159,6 +160,10 @@ impl Datastore for FileDatastore {
 
     async fn uris(&self, datasets: &[DatasetRef], predict: bool) -> Result<Vec<ArtifactUris>> {
         datasets.iter().map(|dataset| look::uris(&self.inner, dataset, predict)).collect()
+    }
+
+    async fn signed_uris(&self, datasets: &[DatasetRef], lifetime: Duration) -> Result<Vec<ArtifactUris>> {
+        look::signed_uris(&self.inner, datasets.to_vec(), lifetime).await
     }
 
     async fn verify(

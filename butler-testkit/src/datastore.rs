@@ -279,6 +279,7 @@ macro_rules! __datastore_cases {
             uris_are_predicted,
             parts_have_uris_of_their_own,
             uris_are_encoded,
+            addresses_are_signed_or_that_is_unsupported,
         }
     }};
 }

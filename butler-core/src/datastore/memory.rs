@@ -123,6 +123,7 @@ impl Datastore for MemoryDatastore {
             artifacts: false,
             no_clobber: true,
             uris: true,
+            signed_uris: false,
         }
     }
 

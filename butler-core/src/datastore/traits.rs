@@ -37,6 +37,8 @@ pub struct DatastoreCapabilities {
     pub no_clobber: bool,
     /// Whether artifacts have URIs.
     pub uris: bool,
+    /// Whether artifacts can be given addresses under which anybody can fetch them for a while.
+    pub signed_uris: bool,
 }
 
 /// Whether a datastore stores datasets of a type.
@@ -293,6 +295,20 @@ pub trait Datastore: Debug + Send + Sync + 'static {
     /// # Errors
     /// `NotFound` for a dataset without records, unless predicted.
     async fn uris(&self, datasets: &[DatasetRef], predict: bool) -> Result<Vec<ArtifactUris>>;
+
+    /// Addresses under which anybody can fetch the artifacts of datasets for a while, in the order asked for.
+    ///
+    /// Behaviour: of artifacts that anybody can fetch anyway, their URIs; of a member of an archive, that of
+    /// the archive, with the member in the fragment.
+    ///
+    /// # Errors
+    /// `NotFound` for a dataset without records; `Unsupported` without the capability, or for artifacts that lie
+    /// elsewhere; `Argument` for a lifetime that the service does not allow.
+    async fn signed_uris(&self, datasets: &[DatasetRef], lifetime: Duration) -> Result<Vec<ArtifactUris>> {
+        let _ = (datasets, lifetime);
+        Err(Error::new(ErrorKind::Unsupported, format!("datastore '{}' cannot sign addresses", self.name()))
+            .with_hint("object stores such as S3 can"))
+    }
 
     /// Compares records with artifacts: those of some datasets, which have their records attached, and,
     /// if orphans are asked for, all artifacts there are.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arcstr::ArcStr;
 use butler_core::datastore::{Artifact, ArtifactBody, ArtifactUris};
@@ -122,16 +123,48 @@ pub(super) fn uris(inner: &Inner, dataset: &DatasetRef, predict: bool) -> Result
     Ok(collect(all))
 }
 
+/// Addresses under which anybody can fetch artifacts.
+pub(super) async fn signed_uris(
+    inner: &Arc<Inner>,
+    datasets: Vec<DatasetRef>,
+    lifetime: Duration,
+) -> Result<Vec<ArtifactUris>> {
+    let inner = Arc::clone(inner);
+    blocking(move || datasets.iter().map(|dataset| signed(&inner, dataset, lifetime)).collect()).await
+}
+
+fn signed(inner: &Inner, dataset: &DatasetRef, lifetime: Duration) -> Result<ArtifactUris> {
+    let records = FileRecord::of(dataset, &inner.name)?;
+    if records.is_empty() {
+        return Err(no_records(inner, dataset));
+    }
+    let mut uris = Vec::with_capacity(records.len());
+    for record in &records {
+        let Location::Inside(path) = &record.location else {
+            let message = format!("'{}' is not the datastore's, and cannot be signed", record.path());
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        };
+        let mut uri = inner.store.signed_uri(path, lifetime)?;
+        push_member(&mut uri, record);
+        uris.push((record.component.clone(), uri));
+    }
+    Ok(collect(uris))
+}
+
+fn push_member(uri: &mut String, record: &FileRecord) {
+    if let Some(member) = &record.member {
+        uri.push_str(MEMBER);
+        uri.push_str(&encode(member));
+    }
+}
+
 /// URI of an artifact; in an archive, its name there is the fragment.
 fn uri(inner: &Inner, record: &FileRecord) -> String {
     let mut uri = match &record.location {
         Location::Inside(path) => inner.store.uri(path),
         Location::Outside(uri) => uri.to_string(),
     };
-    if let Some(member) = &record.member {
-        uri.push_str(MEMBER);
-        uri.push_str(&encode(member));
-    }
+    push_member(&mut uri, record);
     uri
 }
 

@@ -105,7 +105,7 @@ fn components_come_from_the_end_of_the_file() {
 fn no_more_than_what_is_wanted_is_read() {
     let numbers = |seed: i64| {
         ColumnValues::Int(
-            (0..200_000_i64).map(|at| Some(at.wrapping_mul(6_364_136_223_846_793_005 + seed))).collect(),
+            (0..40_000_i64).map(|at| Some(at.wrapping_mul(6_364_136_223_846_793_005 + seed))).collect(),
         )
     };
     let written = Table::new([("a", numbers(0)), ("b", numbers(2)), ("c", numbers(4))]).unwrap();
@@ -142,13 +142,11 @@ fn files_that_lie_do_no_harm() {
     let panics = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     for at in 0..PYARROW.len() {
-        for change in [0x01, 0x80, 0xff] {
-            let mut bytes = PYARROW.to_vec();
-            bytes[at] ^= change;
-            if let Err(error) = table(&bytes, columns.clone()) {
-                let expected = [ErrorKind::Formatter, ErrorKind::Exhausted, ErrorKind::Argument];
-                assert!(expected.contains(&error.kind()), "{at}: {error}");
-            }
+        let mut bytes = PYARROW.to_vec();
+        bytes[at] ^= [0x01, 0x80, 0xff][at % 3];
+        if let Err(error) = table(&bytes, columns.clone()) {
+            let expected = [ErrorKind::Formatter, ErrorKind::Exhausted, ErrorKind::Argument];
+            assert!(expected.contains(&error.kind()), "{at}: {error}");
         }
     }
     std::panic::set_hook(panics);

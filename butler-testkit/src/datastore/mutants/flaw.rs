@@ -67,6 +67,7 @@ flaws! {
     PredictionUnmarked = "does not say that a URI is predicted" in ["uris"],
     PartsWithoutUris = "has no URIs of parts" in ["uris"],
     UrisPlain = "does not encode URIs" in ["uris"],
+    SignsNothing = "gives plain URIs where signed ones are asked for" in ["uris"],
     OpensNothing = "opens nothing" in ["capabilities"],
     // requests
     EmptyWriteFails = "fails when nothing is to be written" in ["put"],
