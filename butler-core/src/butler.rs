@@ -12,10 +12,12 @@ mod put;
 mod query;
 mod records;
 mod recover;
+mod related;
 mod remove;
 mod session;
 mod store;
 mod target;
+mod transfer;
 mod verify;
 
 use std::sync::Arc;
@@ -41,8 +43,10 @@ pub use query::{
     AssociationQuery, DataIdQuery, DatasetQuery, QueryBuilder, QueryRow, RecordQuery, RowBatches, RowQuery,
 };
 pub use recover::RecoveryReport;
+pub use related::RelatedRecords;
 pub use remove::{PruneOptions, WorkObserver, WorkProgress};
 pub use target::{Draft, Lookup, LookupTarget, LooseDataId, PutTarget, TypeName};
+pub use transfer::{TransferOptions, TransferReport};
 pub use verify::{VerifyOptions, VerifyReport};
 
 /// A repository of datasets: what applications put, get, find and query.

@@ -25,14 +25,14 @@ pub mod time;
 pub use butler::{
     AssociationQuery, Batch, Butler, ButlerBuilder, Creation, DataIdQuery, DatasetHandle, DatasetQuery,
     Defaults, Draft, IngestFile, IngestOptions, Lookup, LookupTarget, LooseDataId, PruneOptions, PutTarget,
-    QueryBuilder, QueryRow, RecordQuery, RecoveryReport, RowBatches, RowQuery, TypeName, VerifyOptions,
-    VerifyReport, WorkObserver, WorkProgress,
+    QueryBuilder, QueryRow, RecordQuery, RecoveryReport, RelatedRecords, RowBatches, RowQuery,
+    TransferOptions, TransferReport, TypeName, VerifyOptions, VerifyReport, WorkObserver, WorkProgress,
 };
 pub use collection::{
     ChainEdit, CollectionCatalog, CollectionInfo, CollectionSearch, CollectionSummary, CollectionType,
     NamePattern, NamePatterns, SearchMember, check_collection_name,
 };
-pub use config::{Config, ConfigSource, MemorySource, Section, parse_duration, redact_url};
+pub use config::{Config, ConfigSource, MemorySource, Section, local_file, parse_duration, redact_url};
 pub use dataset::{
     ArtifactRecord, ArtifactRecords, DatasetExistence, DatasetId, DatasetKind, DatasetRef, DatasetType,
     IdGenerationMode, IdIssuer, NewDataset,

@@ -23,7 +23,7 @@ mod write;
 #[cfg(feature = "datastore-fs")]
 mod zip;
 
-pub use export::{ExportOptions, ExportReport, ExportSelection, export};
+pub use export::{ExportOptions, ExportReport, ExportSelection, ExportedArtifacts, export};
 pub use file::{Contents, Counts, ExportFile, Known};
 pub use header::{FormatVersion, Header};
 pub use import::{ImportOptions, ImportReport, Observer, Progress, Stage, Tally, import};

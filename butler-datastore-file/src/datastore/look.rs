@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use arcstr::ArcStr;
 use butler_core::datastore::{Artifact, ArtifactBody, ArtifactUris};
-use butler_core::{DatasetRef, Error, ErrorKind, ReadSource, Result};
+use butler_core::{DatasetRef, Error, ErrorKind, ReadSource, Result, local_file};
 
 use super::Inner;
 use super::archives::open_member;
 use super::plan::TypePlan;
 use super::read::check_size;
-use crate::location::{Location, MEMBER, encode, local_file, scheme};
+use crate::location::{Location, MEMBER, encode, scheme};
 use crate::record::FileRecord;
 use crate::store::{FileSource, is_file};
 use crate::work::{Shared, blocking, joined, start};

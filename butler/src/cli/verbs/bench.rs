@@ -151,7 +151,7 @@ impl Site<'_> {
             "associate" => Box::pin(calibration::associate(self)).await,
             "spatial" => Box::pin(sky::insert(self)).await,
             "spatial_query" => Box::pin(sky::query(self)).await,
-            "export_import" => Box::pin(transfer::import(self)).await,
+            "export_import" => Box::pin(transfer::export_import(self)).await,
             "transfer_from" => Box::pin(transfer::transfer_from(self)).await,
             "startup" => Box::pin(startup::startup(self)).await,
             _ => Box::pin(removal::removal(self)).await,
