@@ -1,5 +1,6 @@
 //! The conformance suite of [`Datastore`].
 
+mod archives;
 mod books;
 mod capabilities;
 mod components;
@@ -118,6 +119,15 @@ pub trait Backstage: Send + Sync {
 #[macro_export]
 macro_rules! __datastore_cases {
     ($then:ident [$($arguments:tt)*]) => { $crate::$then! { [$($arguments)*]
+        archives {
+            members_are_read_as_artifacts,
+            parts_and_shared_members_are_read,
+            an_archive_goes_with_its_last_dataset,
+            unsound_archives_are_refused,
+            what_an_archive_does_not_hold_is_refused,
+            archives_come_in_like_files,
+            a_lost_archive_is_told,
+        }
         capabilities {
             the_name_is_the_configured_one,
             unknown_keys_are_refused,
@@ -271,6 +281,7 @@ macro_rules! __datastore_cases {
             uris_are_predicted,
             parts_have_uris_of_their_own,
             uris_are_encoded,
+            addresses_are_signed_or_that_is_unsupported,
         }
     }};
 }

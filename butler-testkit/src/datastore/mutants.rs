@@ -174,6 +174,13 @@ impl Datastore for TamperedDatastore {
         answers::uris(self, datasets, predict).await
     }
 
+    async fn signed_uris(&self, datasets: &[DatasetRef], lifetime: Duration) -> Result<Vec<ArtifactUris>> {
+        match self.flaw {
+            Flaw::SignsNothing => self.inner.uris(datasets, true).await,
+            _ => self.inner.signed_uris(datasets, lifetime).await,
+        }
+    }
+
     fn recorded_bytes(&self, dataset: &DatasetRef) -> Option<u64> {
         self.inner.recorded_bytes(dataset)
     }

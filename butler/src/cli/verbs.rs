@@ -13,6 +13,8 @@ mod demo;
 mod export;
 mod files;
 mod import;
+#[cfg(feature = "datastore-fs")]
+mod ingest_zip;
 mod object;
 mod provenance;
 mod query;
@@ -71,6 +73,8 @@ verbs! {
     InsertDimensionRecords(records::InsertDimensionRecords),
     /// Make files of a table known as datasets
     IngestFiles(files::IngestFiles),
+    /// Make the datasets in a zip archive known, which stays one file
+    IngestZip(ingest_zip::IngestZip) if "datastore-fs",
     /// Store a dataset from a file or standard input
     Put(object::Put),
     /// Write a dataset to a file or standard output

@@ -15,6 +15,7 @@ pub(super) fn capabilities(this: &TamperedDatastore) -> DatastoreCapabilities {
     let mut capabilities = this.inner.capabilities();
     match this.flaw {
         Flaw::DeclaresFewer => capabilities.transfer_modes.retain(|mode| *mode != TransferMode::Move),
+        Flaw::DeclaresNoArchives => capabilities.archives = false,
         Flaw::DeclaresNoArtifacts => capabilities.artifacts = false,
         _ => {}
     }
