@@ -17,6 +17,8 @@ pub(super) struct Session {
     issuer: IdIssuer,
     /// Tables that the datastores need.
     tables: Vec<OpaqueTable>,
+    /// When it was opened, if the clock could be read.
+    opened: Option<Instant>,
     /// Whether a transaction has written down that the session exists.
     begun: AtomicBool,
     /// Journal entries that are gone, and whose outcomes may go.
@@ -33,7 +35,18 @@ pub(super) struct Extras {
 
 impl Session {
     pub(super) fn new(tables: Vec<OpaqueTable>) -> Self {
-        Self { issuer: IdIssuer::new(), tables, begun: AtomicBool::new(false), forgettable: Mutex::default() }
+        Self {
+            issuer: IdIssuer::new(),
+            tables,
+            opened: Instant::now().ok(),
+            begun: AtomicBool::new(false),
+            forgettable: Mutex::default(),
+        }
+    }
+
+    /// When it was opened, if the clock could be read.
+    pub(super) fn opened(&self) -> Option<Instant> {
+        self.opened
     }
 
     pub(super) fn issuer(&self) -> &IdIssuer {
