@@ -32,7 +32,7 @@ pub use collection::{
     ChainEdit, CollectionCatalog, CollectionInfo, CollectionSearch, CollectionSummary, CollectionType,
     NamePattern, NamePatterns, SearchMember, check_collection_name,
 };
-pub use config::{Config, ConfigSource, MemorySource, Section, parse_duration, redact_url};
+pub use config::{Config, ConfigSource, MemorySource, Section, local_file, parse_duration, redact_url};
 pub use dataset::{
     ArtifactRecord, ArtifactRecords, DatasetExistence, DatasetId, DatasetKind, DatasetRef, DatasetType,
     IdGenerationMode, IdIssuer, NewDataset,

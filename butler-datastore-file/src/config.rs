@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use arcstr::ArcStr;
 use butler_core::datastore::{Constraints, Datastore, Reader, check_datastore_name};
-use butler_core::{DatastoreContext, DatastoreFactory, Error, ErrorKind, LookupTable, Result, Section};
+use butler_core::{
+    DatastoreContext, DatastoreFactory, Error, ErrorKind, LookupTable, Result, Section, local_file,
+};
 
 use crate::datastore::{FileDatastore, Settings};
-use crate::location::{local_file, scheme};
+use crate::location::scheme;
 use crate::record;
 use crate::store::{LocalStore, Store};
 use crate::template::Templates;

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use arcstr::ArcStr;
 use butler_core::datastore::TransferMode;
-use butler_core::{Error, ErrorKind, Result};
+use butler_core::{Error, ErrorKind, Result, local_file};
 use rustc_hash::FxHashMap;
 use rustix::fs::Access;
 
 use crate::error::io_error;
-use crate::location::{check_inside, file_uri, local_file, scheme};
+use crate::location::{check_inside, file_uri, scheme};
 use crate::store::{FileId, Store};
 
 /// A file that was looked at.

@@ -9,6 +9,7 @@ use arcstr::ArcStr;
 use butler_core::datastore::{Artifact, ArtifactBody, ArtifactUris, TransferMode};
 use butler_core::{Butler, DatasetRef, Error, ErrorKind, Result};
 use futures::{StreamExt, TryStreamExt};
+use percent_encoding::percent_decode_str;
 use rustc_hash::FxHashSet;
 
 use crate::source::on_thread;
@@ -181,7 +182,7 @@ impl Retriever {
 /// Path of an artifact from the directory of its run on, which is where templates begin.
 fn path_in_store(run: &str, uri: &str) -> Option<PathBuf> {
     let (_, rest) = uri.split_once("://").unwrap_or(("", uri));
-    let path = percent_decoded(rest)?;
+    let path = percent_decode_str(rest).decode_utf8().ok()?;
     let at = path.rfind(&format!("/{run}/"))?;
     let path = Path::new(&path[at + 1..]);
     path.components().all(|part| is_normal(&part)).then(|| path.to_owned())
@@ -189,24 +190,6 @@ fn path_in_store(run: &str, uri: &str) -> Option<PathBuf> {
 
 fn is_normal(part: &Component<'_>) -> bool {
     matches!(part, Component::Normal(_))
-}
-
-/// Text with `%41` and the like replaced; none if that is no text.
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        match (first, after) {
-            (b'%', [high, low, after @ ..]) => {
-                let digit = |byte: u8| char::from(byte).to_digit(16);
-                bytes.push(u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?);
-                rest = after;
-            }
-            (byte, _) => bytes.push(*byte),
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 async fn bring(body: ArtifactBody, target: PathBuf, options: &RetrieveOptions) -> Result<()> {

@@ -10,7 +10,7 @@ use super::defaults::Defaults;
 use super::session::Session;
 use super::target::LooseDataId;
 use super::{Butler, Inner};
-use crate::config::{Config, ConfigSource, Section};
+use crate::config::{Config, ConfigSource, Section, local_file};
 use crate::datastore::Datastore;
 use crate::dimension::DimensionUniverse;
 use crate::factory::{DatastoreContext, Factories, Upkeep};
@@ -194,11 +194,7 @@ impl ButlerBuilder {
     /// `NotFound` if there is none; `Configuration`, naming the culprit; `SchemaVersion`;
     /// `ReadOnly` if it is to be written and cannot be; those of registry and datastore.
     pub async fn open(self, location: &str) -> Result<Butler> {
-        let place = self.place(location).await?;
-        let Some(text) = self.source.read(&place.file).await? else {
-            return Err(self.no_repository(location, &place).await);
-        };
-        let config = self.assemble(&place, &text).await?;
+        let (place, config) = self.find(location).await?;
         let wanted = self.writable.unwrap_or(self.run.is_some());
         let (kind, section) = kind_of(&config, "registry", "sql")?;
         let factory = Arc::clone(self.factories.registry(&kind)?);
@@ -216,16 +212,29 @@ impl ButlerBuilder {
         self.finish(place, config, registry).await
     }
 
-    /// Does something for the registry's database of a repository that nobody has open; says what was done.
+    /// The complete configuration of a repository, whose registry and datastore are left alone.
     ///
     /// # Errors
-    /// As [`open`](Self::open), and [`RegistryFactory::upkeep`](crate::RegistryFactory::upkeep).
-    pub async fn upkeep(self, location: &str, upkeep: Upkeep) -> Result<String> {
+    /// `NotFound` if there is no repository, `Configuration` if it cannot be read.
+    pub async fn config(self, location: &str) -> Result<Config> {
+        Ok(self.find(location).await?.1)
+    }
+
+    async fn find(&self, location: &str) -> Result<(Place, Config)> {
         let place = self.place(location).await?;
         let Some(text) = self.source.read(&place.file).await? else {
             return Err(self.no_repository(location, &place).await);
         };
         let config = self.assemble(&place, &text).await?;
+        Ok((place, config))
+    }
+
+    /// Does something for the registry's database of a repository that nobody has open; says what was done.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`RegistryFactory::upkeep`](crate::RegistryFactory::upkeep).
+    pub async fn upkeep(self, location: &str, upkeep: Upkeep) -> Result<String> {
+        let (place, config) = self.find(location).await?;
         let (kind, section) = kind_of(&config, "registry", "sql")?;
         let factory = Arc::clone(self.factories.registry(&kind)?);
         factory
@@ -367,6 +376,11 @@ impl ButlerBuilder {
         if let Some(known) = self.labels(location).await?.remove(location) {
             name = format!("{location} ({})", crate::config::redact_url(&known));
             target = known;
+        }
+        if let Some(path) = local_file(&target)? {
+            target = path.into_os_string().into_string().map_err(|path| {
+                Error::new(ErrorKind::Argument, format!("path '{}' is no text", path.to_string_lossy()))
+            })?;
         }
         if target.is_empty() {
             return Err(Error::new(ErrorKind::Argument, "an empty text is no repository"));
