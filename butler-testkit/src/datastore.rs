@@ -9,6 +9,8 @@ mod constraints;
 mod context;
 mod copies;
 mod existence;
+mod faults;
+mod faulty;
 mod fixture;
 mod get;
 mod ingest;
@@ -35,6 +37,7 @@ use crate::case::{Case, Harness};
 
 pub use books::Books;
 pub use context::Opening;
+pub use faulty::{Call, CallFaults, Fault, FaultyDatastore, FaultyFactory};
 pub use storage::{FactoryHarness, LocalDirectory};
 
 /// What a [`Datastore`] is tested with.
@@ -68,6 +71,12 @@ pub trait Storage: Send + Sync {
 
     /// What lies in it behind the datastore's back; none if nobody can look there.
     fn backstage(&self) -> Option<&dyn Backstage> {
+        None
+    }
+
+    /// What makes parts of its datastores fail, such as children of chained ones. If there is
+    /// none, only the whole is made to fail.
+    fn faults(&self) -> Option<&CallFaults> {
         None
     }
 }
@@ -170,6 +179,14 @@ macro_rules! __datastore_cases {
             answers_come_in_the_order_of_questions,
             a_composite_exists_if_all_its_parts_do,
             what_is_stored_is_known,
+        }
+        faults {
+            a_write_that_fails_has_happened_or_not,
+            a_move_that_fails_loses_no_file,
+            a_removal_that_fails_has_happened_or_not,
+            a_read_that_fails_harms_no_other,
+            a_recovery_that_fails_is_done_by_the_next,
+            faults_at_random_lose_nothing_and_leave_nothing,
         }
         get {
             objects_come_in_the_order_asked_for,

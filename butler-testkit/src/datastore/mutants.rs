@@ -13,6 +13,7 @@ mod removals;
 mod writes;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arcstr::ArcStr;
@@ -25,7 +26,7 @@ use butler_core::datastore::{
 use butler_core::registry::OpaqueTable;
 use butler_core::{DataId, DatasetRef, DatasetType, Object, Result};
 
-use super::{Backstage, DatastoreHarness, Opening, Storage};
+use super::{Backstage, CallFaults, DatastoreHarness, Opening, Storage};
 use crate::case::Harness;
 use crate::mutants::Mutant;
 use disk::Disk;
@@ -91,11 +92,16 @@ impl Storage for TamperedStorage {
             Flaw::NameForgotten => "file".into(),
             _ => inner.name().clone(),
         };
-        Ok(Arc::new(TamperedDatastore { inner, other, disk, flaw: self.flaw, name }))
+        let reads = Arc::default();
+        Ok(Arc::new(TamperedDatastore { inner, other, disk, flaw: self.flaw, name, reads }))
     }
 
     fn backstage(&self) -> Option<&dyn Backstage> {
         self.storage.backstage()
+    }
+
+    fn faults(&self) -> Option<&CallFaults> {
+        self.storage.faults()
     }
 }
 
@@ -108,6 +114,8 @@ struct TamperedDatastore {
     disk: Disk,
     flaw: Flaw,
     name: ArcStr,
+    /// Whether somebody is reading.
+    reads: Arc<AtomicBool>,
 }
 
 #[async_trait]

@@ -26,6 +26,7 @@ mod retrieve;
 mod transfer;
 mod validity;
 mod verify;
+mod watch;
 
 use butler::Result;
 use clap::Subcommand;
@@ -117,6 +118,8 @@ verbs! {
     Verify(verify::Verify),
     /// Show what a dataset was made from, or what was made from it
     Provenance(provenance::Provenance),
+    /// Show new datasets as they come
+    Watch(watch::Watch),
     /// Print the configuration of a repository
     ConfigDump(config::ConfigDump),
     /// Make a SQLite repository readable in a directory that nobody may write
