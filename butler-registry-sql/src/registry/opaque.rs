@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use arcstr::ArcStr;
-use butler_core::backend::{ColumnBatch, ColumnType, Relation, RowBatch, TableRef, TableSpec};
+use butler_core::backend::{ColumnBatch, ColumnType, Relation, RowBatch, TableRef, TableSpec, Value};
 use butler_core::registry::{DatastoreBridgeManager, JournalOutcome, OpaqueFetch};
-use butler_core::{Error, ErrorKind, Result};
+use butler_core::{DatasetId, Error, ErrorKind, Result};
 
 use super::Shared;
-use super::rows::{batch, equal, is, text};
+use super::layout::{ID, ORIGIN};
+use super::rows::{among_ids, batch, equal, is, text};
 use crate::schema::{DATASET_LOCATION, DATASTORE, JOURNAL_OUTCOME, OPAQUE_TABLE};
 
 /// The specification of a table, as it was registered.
@@ -87,6 +88,9 @@ async fn table(shared: &Shared, name: &ArcStr) -> Result<TableRef> {
 
 fn matching(source: Source, fetch: OpaqueFetch) -> Result<Relation> {
     let Some(keys) = fetch.keys else { return Ok(source.rows) };
+    if let Some(ids) = dataset_ids(&fetch.columns, &keys) {
+        return Ok(among_ids(source.rows, &ORIGIN, &ID, ids));
+    }
     let mut columns = Vec::with_capacity(fetch.columns.len());
     for name in &fetch.columns {
         let (_, ty) = source.columns.iter().find(|(known, _)| known == name).ok_or_else(|| {
@@ -100,6 +104,18 @@ fn matching(source: Source, fetch: OpaqueFetch) -> Result<Relation> {
     }
     let on = equal(fetch.columns.iter().map(|name| (name.clone(), format!("given_{name}"))));
     Ok(source.rows.semi(Relation::values(Arc::new(rows)), on))
+}
+
+/// The keys as ids of datasets, if that is what they are.
+fn dataset_ids(columns: &[ArcStr], keys: &[Box<[Value]>]) -> Option<Vec<DatasetId>> {
+    if columns != [ORIGIN, ID] {
+        return None;
+    }
+    let id = |key: &[Value]| match key {
+        [Value::Int(origin), Value::Int(id)] => Some(DatasetId::from_trusted(*origin, *id)),
+        _ => None,
+    };
+    keys.iter().map(|key| id(key)).collect()
 }
 
 fn append(all: &mut RowBatch, rows: &ColumnBatch) -> Result<()> {

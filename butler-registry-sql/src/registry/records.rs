@@ -159,5 +159,8 @@ fn rows_of(element: DimensionElement, keys: &[RecordKey]) -> Relation {
     }
     let names: Vec<ArcStr> = dimensions.iter().map(|dimension| format!("given_{dimension}").into()).collect();
     let on = equal(dimensions.iter().map(|dimension| dimension.name().clone()).zip(names.iter().cloned()));
-    scan.semi(key_values(&dimensions, &names, keys.iter().map(|key| &**key)), on)
+    let columns: Vec<ArcStr> =
+        element_table(element).columns.iter().map(|column| column.name.clone()).collect();
+    // The keys are distinct. SQLite would use no more than the first column of an index for rows that have a partner.
+    key_values(&dimensions, &names, keys.iter().map(|key| &**key)).join(scan, on).select(columns)
 }
