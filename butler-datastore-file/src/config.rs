@@ -66,7 +66,7 @@ pub(crate) enum Verification {
 /// | `cache` | none | table of the local cache of what lies in an object store, see below |
 /// | `concurrency` | 4, or the number of processors; 32 for objects | threads that work for one call |
 ///
-/// What a [genre](butler_core::Genres) says of templates and formatters counts as an entry of the key
+/// What a [genre](butler_core::Genres) says of templates, formatters and the cache counts as an entry of the key
 /// `genre:NAME`: after those of dataset types and patterns, before those of dimensions and storage classes.
 ///
 /// Roots in object stores come with cargo features:
@@ -114,6 +114,8 @@ impl DatastoreFactory for FileDatastoreFactory {
         let lease = section.duration("lease")?.unwrap_or(LEASE);
         let mut formatters = LookupTable::from_section(section, "formatters", context.universe)?;
         context.genres.fill(&mut formatters, "formatter", |genre| Ok(genre.formatter().cloned()))?;
+        let cache = Cache::from_section(section, context.universe, |name| std::env::var(name).ok())?;
+        let cache = cache.map(|cache| cache.with_genres(&context.genres)).transpose()?;
         let settings = Settings {
             table: record::table(&name),
             constraints: Constraints::from_section(section, context.universe)?
@@ -125,7 +127,7 @@ impl DatastoreFactory for FileDatastoreFactory {
             reader: Reader::new(Arc::clone(&context.storage_classes), Arc::clone(&context.delegates)),
             checksum: section.flag("checksum")?.unwrap_or(true),
             verification: verification(section)?,
-            cache: Cache::from_section(section, context.universe, |name| std::env::var(name).ok())?,
+            cache,
             lease,
             read_only: context.read_only,
             name,
