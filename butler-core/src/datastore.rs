@@ -17,10 +17,11 @@ pub use journal::{
 pub use memory::{MemoryDatastore, MemoryDatastoreFactory};
 pub use read::{ReadGoal, Reader};
 pub use request::{
-    Artifact, ArtifactBody, ArtifactUris, FileDataset, GetRequest, RecordsByDataset, WriteRequest,
+    ArchiveFile, ArchiveMember, Artifact, ArtifactBody, ArtifactUris, FileDataset, GetRequest,
+    RecordsByDataset, WriteRequest,
 };
 pub use traits::{
     Acceptance, Bookkeeper, Datastore, DatastoreCapabilities, Finding, FindingKind, RecoverOptions,
-    RecoveredEntry, RemoveTransaction, VerifyOptions, WriteTransaction,
+    RecoveredEntry, RemoveTransaction, VerifyOptions, WriteTransaction, Written,
 };
 pub use transfer::TransferMode;

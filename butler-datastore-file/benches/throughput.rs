@@ -40,6 +40,7 @@ fn open(root: &Path, settings: &str) -> Arc<dyn Datastore> {
         universe: DimensionUniverse::default(),
         formatters: Arc::new(formatters()),
         storage_classes: Arc::new(StorageClasses::default()),
+        genres: Arc::default(),
         delegates: Arc::new(Delegates::default()),
         factories: Arc::new(Factories::default()),
         read_only: false,

@@ -1,18 +1,21 @@
 //! Where an artifact is: under the root, or somewhere else.
 
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use arcstr::ArcStr;
 use butler_core::{Error, ErrorKind, Result};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::journal::is_reserved;
 
 /// What is encoded in a path: everything but letters, digits, and `/-._~`.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Place of an artifact, as a record says it.
+/// What stands in a record between the path of an archive and the name of a member, as in the Python butler.
+pub(crate) const MEMBER: &str = "#zip-path=";
+
+/// Place of an artifact, as a record says it: a file, or the archive that it is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Location {
     /// Path under the root.
@@ -57,7 +60,8 @@ pub(crate) fn scheme(text: &str) -> Option<&str> {
 /// `Corrupt` if it does not.
 pub(crate) fn check_inside(path: &str) -> Result<()> {
     let mut parts = path.split('/');
-    let sound = parts.clone().all(|part| !matches!(part, "" | "." | ".."))
+    let sound = !path.contains(MEMBER)
+        && parts.clone().all(|part| !matches!(part, "" | "." | ".."))
         && !parts.next().is_some_and(is_reserved)
         && !path.contains('\0');
     if sound {
@@ -67,7 +71,6 @@ pub(crate) fn check_inside(path: &str) -> Result<()> {
 }
 
 /// A path as part of a URI.
-#[cfg(feature = "objects")]
 pub(crate) fn encode(path: &str) -> String {
     percent_encode(path.as_bytes(), ENCODED).to_string()
 }
@@ -75,23 +78,6 @@ pub(crate) fn encode(path: &str) -> String {
 /// URI of a local file.
 pub(crate) fn file_uri(path: &Path) -> String {
     format!("file://{}", percent_encode(path.as_os_str().as_bytes(), ENCODED))
-}
-
-/// The local file of a URI; none for other schemes.
-///
-/// # Errors
-/// `Argument` for a file of another host, or with a NUL in its name.
-pub(crate) fn local_file(uri: &str) -> Result<Option<PathBuf>> {
-    let Some(rest) = uri.strip_prefix("file://") else { return Ok(None) };
-    let path = rest.strip_prefix("localhost").filter(|path| path.starts_with('/')).unwrap_or(rest);
-    let bytes: Vec<u8> = percent_decode_str(path).collect();
-    if !path.starts_with('/') || bytes.contains(&0) {
-        return Err(Error::new(
-            ErrorKind::Argument,
-            format!("'{}' is no URI of a local file", uri.escape_debug()),
-        ));
-    }
-    Ok(Some(PathBuf::from(std::ffi::OsString::from_vec(bytes))))
 }
 
 #[cfg(test)]
@@ -112,18 +98,12 @@ mod tests {
     #[test]
     fn uris_are_encoded() {
         assert_eq!(file_uri(Path::new("/a b/ä#%?.x")), "file:///a%20b/%C3%A4%23%25%3F.x");
-        assert_eq!(local_file("file:///a%20b").unwrap(), Some("/a b".into()));
-        assert_eq!(local_file("file://localhost/a").unwrap(), Some("/a".into()));
-        assert_eq!(local_file("https://x/a").unwrap(), None);
-        for uri in ["file://elsewhere/a", "file://a", "file:///a%00b", "file://localhostile"] {
-            assert_eq!(local_file(uri).unwrap_err().kind(), ErrorKind::Argument, "{uri}");
-        }
     }
 
     proptest! {
         #[test]
         fn uris_lead_back(path in "/[^\0]{0,20}") {
-            prop_assert_eq!(local_file(&file_uri(Path::new(&path))).unwrap(), Some(PathBuf::from(path)));
+            prop_assert_eq!(butler_core::local_file(&file_uri(Path::new(&path))).unwrap(), Some(path.into()));
         }
     }
 }

@@ -11,10 +11,11 @@ mod source;
 use std::fmt::Debug;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use arcstr::ArcStr;
 use butler_core::datastore::TransferMode;
-use butler_core::{ReadSource, Result};
+use butler_core::{Error, ErrorKind, ReadSource, Result};
 
 use crate::journal::EntryName;
 
@@ -47,14 +48,30 @@ pub(crate) trait Store: Debug + Send + Sync + 'static {
     /// URI of a path.
     fn uri(&self, path: &str) -> String;
 
+    /// Whether it gives addresses under which anybody can fetch artifacts.
+    fn signs(&self) -> bool {
+        false
+    }
+
+    /// Address under which anybody can fetch an artifact for a while.
+    ///
+    /// # Errors
+    /// `Unsupported` if it does not sign, `Argument` for a lifetime that is not allowed, those of the service.
+    fn signed_uri(&self, path: &str, lifetime: Duration) -> Result<String> {
+        let _ = lifetime;
+        Err(Error::new(ErrorKind::Unsupported, format!("no address of '{path}' can be signed")))
+    }
+
     /// The local file of a path, if there is such a thing.
     fn local_file(&self, path: &str) -> Option<PathBuf>;
 
-    /// The path of a local file that lies under the root, given with all links in its directory resolved.
+    /// The root with all links resolved, if it is a local directory that is there.
     ///
     /// # Errors
     /// Those of the system.
-    fn path_of(&self, file: &Path) -> Result<Option<ArcStr>>;
+    fn real_root(&self) -> Result<Option<PathBuf>> {
+        Ok(None)
+    }
 
     /// Whether an artifact is there.
     ///
@@ -102,6 +119,15 @@ pub(crate) trait Store: Debug + Send + Sync + 'static {
     /// # Errors
     /// Those of the system.
     fn write_entry(&self, name: &EntryName, bytes: &[u8]) -> Result<()>;
+
+    /// Writes an entry, and lists all there are then; if they cannot be listed, there is no entry.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn write_entry_and_list(&self, name: &EntryName, bytes: &[u8]) -> Result<Vec<EntryName>> {
+        self.write_entry(name, bytes)?;
+        self.entries().or_else(|error| self.delete_entry(name).and(Err(error)))
+    }
 
     /// Deletes an entry; one that is gone is no error.
     ///

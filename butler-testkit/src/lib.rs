@@ -133,6 +133,7 @@
 //!   sets their number and `BUTLER_TEST_SEED` another beginning;
 //! - [`mutants`]: implementations with one behaviour broken each, which show that the
 //!   cases are worth something;
+//! - [`datastore::FaultyDatastore`]: a wrapper that makes calls of a datastore fail;
 //! - [`postgres`]: a PostgreSQL server for the time of a test process.
 
 pub mod backend;

@@ -8,7 +8,7 @@ use super::store::Change;
 use super::target::{Draft, PutTarget};
 use crate::collection::{CollectionType, check_collection_name};
 use crate::dataset::{DatasetKind, DatasetRef, IdGenerationMode, NewDataset};
-use crate::datastore::{Acceptance, FileDataset, TransferMode, WriteRequest};
+use crate::datastore::{Acceptance, ArchiveFile, FileDataset, TransferMode, WriteRequest};
 use crate::object::Object;
 use crate::registry::{DatasetInsert, InsertMode, Operation, RegistryBatch};
 use crate::time::Instant;
@@ -66,8 +66,8 @@ impl Default for IngestOptions {
 }
 
 /// A dataset on its way in.
-struct Incoming {
-    dataset: DatasetRef,
+pub(super) struct Incoming {
+    pub(super) dataset: DatasetRef,
     /// Whether it may be registered, or stored, already.
     known: bool,
     /// Whether its run may be new.
@@ -157,6 +157,38 @@ impl Butler {
         Ok(datasets)
     }
 
+    /// Makes the artifacts in a zip archive known as datasets; the archive stays one file.
+    ///
+    /// Runs are registered if they are new. With `skip_existing`, nothing happens if all of the
+    /// datasets are stored already; the mode of ids is of no account, for they are known.
+    ///
+    /// # Errors
+    /// As [`ingest`](Self::ingest); `ConflictingDefinition` if some of the datasets are stored already;
+    /// `Corrupt` for an archive that is unsound or not what is said of it.
+    pub async fn ingest_archive(
+        &self,
+        archive: ArchiveFile,
+        options: &IngestOptions,
+    ) -> Result<Vec<DatasetRef>> {
+        let datasets = archive.datasets.clone();
+        if options.skip_existing {
+            let known = self.with_records(datasets.clone()).await?;
+            if known.iter().all(|dataset| self.inner.datastore.knows(dataset)) {
+                return Ok(Vec::new());
+            }
+        }
+        let incoming: Vec<Incoming> = datasets
+            .iter()
+            .map(|dataset| Incoming { new_run: true, ..Incoming::known(dataset.clone()) })
+            .collect();
+        self.check_not_stored(&incoming, &[]).await?;
+        let mut change = Change::default();
+        change.batch.extend(self.insertions(&incoming)?);
+        change.requests.push(WriteRequest::IngestArchive { archive, mode: options.mode });
+        self.carry_out(change).await?;
+        Ok(datasets)
+    }
+
     /// Adds what an ingest changes.
     pub(super) async fn ingest_into(
         &self,
@@ -199,6 +231,12 @@ impl Butler {
             track_attributes: options.track_attributes,
         }));
         Ok(incoming.into_iter().map(|incoming| incoming.dataset).collect())
+    }
+
+    /// Datasets that are known elsewhere, with expanded data IDs where they are needed.
+    pub(super) async fn known_incoming(&self, datasets: Vec<DatasetRef>) -> Result<Vec<Incoming>> {
+        let targets = datasets.into_iter().map(PutTarget::Known).collect();
+        self.incoming(targets, IdGenerationMode::Unique, true).await
     }
 
     /// Gives ids to new datasets, and expanded data IDs to those that are to
@@ -308,7 +346,7 @@ impl Butler {
     }
 
     /// The changes of the registry that new datasets are: by type, run and what is known of them.
-    fn insertions(&self, incoming: &[Incoming]) -> Result<RegistryBatch> {
+    pub(super) fn insertions(&self, incoming: &[Incoming]) -> Result<RegistryBatch> {
         self.session()?;
         let ingested_at = Instant::now()?;
         let mut places = FxHashMap::default();

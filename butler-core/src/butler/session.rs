@@ -17,6 +17,13 @@ pub(super) struct Session {
     issuer: IdIssuer,
     /// Tables that the datastores need.
     tables: Vec<OpaqueTable>,
+<<<<<<< HEAD
+    /// When it was opened, if the clock could be read.
+    opened: Option<Instant>,
+=======
+    /// What the bridge to the datastores has to say.
+    preamble: Option<Operation>,
+>>>>>>> main
     /// Whether a transaction has written down that the session exists.
     begun: AtomicBool,
     /// Journal entries that are gone, and whose outcomes may go.
@@ -32,8 +39,25 @@ pub(super) struct Extras {
 }
 
 impl Session {
+<<<<<<< HEAD
     pub(super) fn new(tables: Vec<OpaqueTable>) -> Self {
-        Self { issuer: IdIssuer::new(), tables, begun: AtomicBool::new(false), forgettable: Mutex::default() }
+        Self {
+            issuer: IdIssuer::new(),
+            tables,
+            opened: Instant::now().ok(),
+            begun: AtomicBool::new(false),
+            forgettable: Mutex::default(),
+        }
+    }
+
+    /// When it was opened, if the clock could be read.
+    pub(super) fn opened(&self) -> Option<Instant> {
+        self.opened
+=======
+    pub(super) fn new(tables: Vec<OpaqueTable>, preamble: Option<Operation>) -> Self {
+        let (issuer, begun) = (IdIssuer::new(), AtomicBool::new(false));
+        Self { issuer, tables, preamble, begun, forgettable: Mutex::default() }
+>>>>>>> main
     }
 
     pub(super) fn issuer(&self) -> &IdIssuer {
@@ -52,6 +76,7 @@ impl Session {
                 user: user_name(),
                 began: Instant::now()?,
             });
+            operations.extend(self.preamble.clone());
             operations.extend(self.tables.iter().cloned().map(Operation::RegisterOpaque));
         }
         let forgotten = std::mem::take(&mut *self.forgettable());

@@ -1,6 +1,7 @@
 //! The datastore trait.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arcstr::ArcStr;
@@ -15,7 +16,7 @@ use crate::dataset::{DatasetRef, DatasetType};
 use crate::dimension::DataId;
 use crate::object::Object;
 use crate::registry::{OpaqueFetch, OpaqueTable, Outcome};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, failpoint};
 
 /// What a datastore can do; everything declared must work, and everything else fails cleanly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,12 +30,16 @@ pub struct DatastoreCapabilities {
     pub readable: bool,
     /// Ways in which files come in; none if it takes no files.
     pub transfer_modes: Vec<TransferMode>,
+    /// Whether it takes archives, and reads what is in them.
+    pub archives: bool,
     /// Whether what it stores is bytes, which can be opened, and copied from another datastore.
     pub artifacts: bool,
     /// Whether a new artifact never replaces one that is there, whoever wrote it.
     pub no_clobber: bool,
     /// Whether artifacts have URIs.
     pub uris: bool,
+    /// Whether artifacts can be given addresses under which anybody can fetch them for a while.
+    pub signed_uris: bool,
 }
 
 /// Whether a datastore stores datasets of a type.
@@ -115,6 +120,44 @@ pub trait WriteTransaction: Send {
     /// # Errors
     /// Of leftovers only, which a recovery finds.
     async fn roll_back(self: Box<Self>) -> Result<()>;
+}
+
+/// What was written, up to the registry's transaction.
+pub struct Written {
+    /// The transaction, which was executed.
+    pub transaction: Box<dyn WriteTransaction>,
+    /// Records of what it stored, in the order of the requests.
+    pub records: RecordsByDataset,
+}
+
+impl Written {
+    /// What the execution of a transaction came to; one that failed is rolled back.
+    ///
+    /// # Errors
+    /// That of the execution.
+    pub async fn of(
+        transaction: Box<dyn WriteTransaction>,
+        result: Result<RecordsByDataset>,
+    ) -> Result<Self> {
+        match result {
+            Ok(records) => Ok(Self { transaction, records }),
+            Err(error) => {
+                if let Err(left) = transaction.roll_back().await {
+                    tracing::warn!(error = %left, "what was written could not be removed again; `recover` sees to it");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Debug for Written {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Written")
+            .field("entries", &self.transaction.entries())
+            .field("records", &self.records)
+            .finish()
+    }
 }
 
 /// Artifacts on their way out.
@@ -227,6 +270,11 @@ pub trait Datastore: Debug + Send + Sync + 'static {
     /// Tables that it needs in the registry; one that only forwards has none.
     fn tables(&self) -> Vec<OpaqueTable>;
 
+    /// Datastores that it consists of; one that stores by itself has none.
+    fn children(&self) -> Vec<Arc<dyn Datastore>> {
+        Vec::new()
+    }
+
     /// Whether its constraints let it store datasets of a type and, if given, a data ID,
     /// and what it needs for that.
     fn acceptance(&self, dataset_type: &DatasetType, data_id: Option<&DataId>) -> Acceptance;
@@ -252,9 +300,24 @@ pub trait Datastore: Debug + Send + Sync + 'static {
     /// `ReadOnly`; `DatasetTypeNotSupported` if it refuses a dataset; `Argument` if a dataset is given
     /// twice or is a component; `Template` if a path cannot be made, or two requests lead to the same;
     /// `Unsupported` for a way of transfer that it has not; `NotFound` for a file to ingest that is not
-    /// there, `Permission` for one that cannot be read; `StorageClass` and `Formatter` for objects that
+    /// there, `Permission` for one that cannot be read; `Corrupt` for an archive that is unsound or not what
+    /// is said of it; `StorageClass` and `Formatter` for objects that
     /// can be seen not to fit.
     async fn prepare_write(&self, requests: Vec<WriteRequest>) -> Result<Box<dyn WriteTransaction>>;
+
+    /// Stores something, up to the registry's transaction: [`prepare_write`](Self::prepare_write) and
+    /// [`execute`](WriteTransaction::execute) in one, for who has nothing to do between them.
+    ///
+    /// Behaviour: as these two, in fewer steps where it can. If anything fails, all of it is undone.
+    ///
+    /// # Errors
+    /// Those of both.
+    async fn write(&self, requests: Vec<WriteRequest>) -> Result<Written> {
+        let mut transaction = self.prepare_write(requests).await?;
+        failpoint::reach("write announced");
+        let result = transaction.execute().await;
+        Written::of(transaction, result).await
+    }
 
     /// Begins to remove artifacts of datasets: writes the journal entry.
     ///
@@ -290,6 +353,20 @@ pub trait Datastore: Debug + Send + Sync + 'static {
     /// # Errors
     /// `NotFound` for a dataset without records, unless predicted.
     async fn uris(&self, datasets: &[DatasetRef], predict: bool) -> Result<Vec<ArtifactUris>>;
+
+    /// Addresses under which anybody can fetch the artifacts of datasets for a while, in the order asked for.
+    ///
+    /// Behaviour: of artifacts that anybody can fetch anyway, their URIs; of a member of an archive, that of
+    /// the archive, with the member in the fragment.
+    ///
+    /// # Errors
+    /// `NotFound` for a dataset without records; `Unsupported` without the capability, or for artifacts that lie
+    /// elsewhere; `Argument` for a lifetime that the service does not allow.
+    async fn signed_uris(&self, datasets: &[DatasetRef], lifetime: Duration) -> Result<Vec<ArtifactUris>> {
+        let _ = (datasets, lifetime);
+        Err(Error::new(ErrorKind::Unsupported, format!("datastore '{}' cannot sign addresses", self.name()))
+            .with_hint("object stores such as S3 can"))
+    }
 
     /// Compares records with artifacts: those of some datasets, which have their records attached, and,
     /// if orphans are asked for, all artifacts there are.

@@ -11,13 +11,16 @@ use butler_core::{DatasetId, DatasetRef, Error, ErrorKind, Result};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Inner;
-use crate::journal::{Claims, EntryName, Lease, announce};
+use crate::journal::{Claims, EntryName, Lease, new_entry};
 use crate::location::Location;
 use crate::record::{FileRecord, fetch_by_path, paths};
-use crate::work::blocking;
+use crate::work::{Shared, blocking, on_threads};
 
 /// Paths that are asked for at once.
 const BATCH: usize = 1000;
+
+/// Threads that delete, at least: they wait for the disk, which frees what each file had.
+const DELETERS: usize = 8;
 
 /// A transaction that removes.
 struct FileRemove {
@@ -31,6 +34,8 @@ struct Removal {
     lease: Lease,
     /// Paths under the root, in order.
     paths: Vec<ArcStr>,
+    /// Datasets that they are of.
+    ids: Vec<DatasetId>,
 }
 
 /// Writes the journal entry.
@@ -67,12 +72,13 @@ fn announce_removal(inner: &Inner, datasets: &[DatasetRef]) -> Result<Option<Rem
             JournalArtifact { path, ids, mode: None, source: None }
         })
         .collect();
+    let ids = artifacts.iter().flat_map(|artifact| artifact.ids.iter().copied()).collect();
     artifacts.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let paths = artifacts.iter().map(|artifact| artifact.path.clone()).collect();
     let lease = Lease::begin(inner.lease);
-    let entry =
-        announce(&*inner.store, &inner.name, JournalAction::Remove, JournalOperation::Remove, artifacts)?;
-    Ok(Some(Removal { entry, lease, paths }))
+    let (entry, bytes) = new_entry(&inner.name, JournalAction::Remove, JournalOperation::Remove, artifacts)?;
+    inner.store.write_entry(&entry, &bytes)?;
+    Ok(Some(Removal { entry, lease, paths, ids }))
 }
 
 /// What was done about paths that were to be deleted.
@@ -105,13 +111,26 @@ pub(super) async fn delete_unnamed(
     lease: Lease,
 ) -> Result<Deleted> {
     let named = named_paths(inner, books, &all).await?;
-    let inner = Arc::clone(inner);
-    blocking(move || {
-        let claims = Claims::read(&*inner.store, JournalAction::Put)?;
-        let (claimed, free): (Vec<ArcStr>, Vec<ArcStr>) =
+    let theirs = Arc::clone(inner);
+    let deleted = blocking(move || {
+        let claims = Claims::read(&*theirs.store, theirs.store.entries()?, JournalAction::Put)?;
+        let (claimed, paths): (Vec<ArcStr>, Vec<ArcStr>) =
             all.into_iter().filter(|path| !named.contains(path)).partition(|path| claims.names(path));
-        let mut session = inner.store.session();
-        for path in &free {
+        Ok(Deleted { paths, claimed })
+    })
+    .await?;
+    let (inner, paths) = (Arc::clone(inner), Arc::<[ArcStr]>::from(&*deleted.paths));
+    let limit = inner.store.workers().max(DELETERS);
+    let items = Shared::new(paths.len(), inner.store.block());
+    on_threads(items, limit, move |items| delete_shared(&inner, &paths, items, lease)).await?;
+    Ok(deleted)
+}
+
+/// Deletes blocks of paths until there are no more.
+fn delete_shared(inner: &Inner, paths: &[ArcStr], items: &Shared, lease: Lease) -> Result<()> {
+    let mut session = inner.store.session();
+    while let Some(block) = items.take() {
+        for path in &paths[block] {
             if !lease.allows_deletion() {
                 return Err(Error::new(
                     ErrorKind::Timeout,
@@ -121,10 +140,8 @@ pub(super) async fn delete_unnamed(
             }
             session.delete(path, true)?;
         }
-        session.finish()?;
-        Ok(Deleted { paths: free, claimed })
-    })
-    .await
+    }
+    session.finish()
 }
 
 #[async_trait]
@@ -134,7 +151,15 @@ impl RemoveTransaction for FileRemove {
     }
 
     async fn commit(self: Box<Self>, books: &dyn Bookkeeper) -> Result<()> {
-        let Some(Removal { entry, lease, paths }) = self.removal else { return Ok(()) };
+        let Some(Removal { entry, lease, paths, ids }) = self.removal else { return Ok(()) };
+        if self.inner.cache.is_some() {
+            let inner = Arc::clone(&self.inner);
+            blocking(move || {
+                inner.cache.iter().for_each(|cache| cache.forget(&ids));
+                Ok(())
+            })
+            .await?;
+        }
         let deleted = delete_unnamed(&self.inner, books, paths, lease).await?;
         if let Some(path) = deleted.claimed.first() {
             return Err(Error::new(

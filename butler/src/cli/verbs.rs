@@ -13,6 +13,8 @@ mod demo;
 mod export;
 mod files;
 mod import;
+#[cfg(feature = "datastore-fs")]
+mod ingest_zip;
 mod object;
 mod provenance;
 mod query;
@@ -21,8 +23,10 @@ mod recover;
 mod register;
 mod remove;
 mod retrieve;
+mod transfer;
 mod validity;
 mod verify;
+mod watch;
 
 use butler::Result;
 use clap::Subcommand;
@@ -56,6 +60,8 @@ verbs! {
     Create(create::Create),
     /// Import dimension records, datasets and collections from an export
     Import(import::Import),
+    /// Export datasets, with all that belongs to them
+    Export(export::Export),
     /// Export calibration collections with their datasets and files
     ExportCalibs(export::ExportCalibs),
     /// Register a dataset type
@@ -68,6 +74,8 @@ verbs! {
     InsertDimensionRecords(records::InsertDimensionRecords),
     /// Make files of a table known as datasets
     IngestFiles(files::IngestFiles),
+    /// Make the datasets in a zip archive known, which stays one file
+    IngestZip(ingest_zip::IngestZip) if "datastore-fs",
     /// Store a dataset from a file or standard input
     Put(object::Put),
     /// Write a dataset to a file or standard output
@@ -76,6 +84,8 @@ verbs! {
     FindDataset(object::FindDataset),
     /// Copy or link artifacts of datasets into a directory
     RetrieveArtifacts(retrieve::RetrieveArtifacts),
+    /// Take over datasets of another repository
+    TransferDatasets(transfer::TransferDatasets),
     /// List datasets
     QueryDatasets(datasets::QueryDatasets),
     /// List data IDs
@@ -108,6 +118,8 @@ verbs! {
     Verify(verify::Verify),
     /// Show what a dataset was made from, or what was made from it
     Provenance(provenance::Provenance),
+    /// Show new datasets as they come
+    Watch(watch::Watch),
     /// Print the configuration of a repository
     ConfigDump(config::ConfigDump),
     /// Make a SQLite repository readable in a directory that nobody may write
