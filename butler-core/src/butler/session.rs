@@ -17,13 +17,10 @@ pub(super) struct Session {
     issuer: IdIssuer,
     /// Tables that the datastores need.
     tables: Vec<OpaqueTable>,
-<<<<<<< HEAD
-    /// When it was opened, if the clock could be read.
-    opened: Option<Instant>,
-=======
     /// What the bridge to the datastores has to say.
     preamble: Option<Operation>,
->>>>>>> main
+    /// When it was opened, if the clock could be read.
+    opened: Option<Instant>,
     /// Whether a transaction has written down that the session exists.
     begun: AtomicBool,
     /// Journal entries that are gone, and whose outcomes may go.
@@ -39,25 +36,14 @@ pub(super) struct Extras {
 }
 
 impl Session {
-<<<<<<< HEAD
-    pub(super) fn new(tables: Vec<OpaqueTable>) -> Self {
-        Self {
-            issuer: IdIssuer::new(),
-            tables,
-            opened: Instant::now().ok(),
-            begun: AtomicBool::new(false),
-            forgettable: Mutex::default(),
-        }
+    pub(super) fn new(tables: Vec<OpaqueTable>, preamble: Option<Operation>) -> Self {
+        let (issuer, begun) = (IdIssuer::new(), AtomicBool::new(false));
+        Self { issuer, tables, preamble, opened: Instant::now().ok(), begun, forgettable: Mutex::default() }
     }
 
     /// When it was opened, if the clock could be read.
     pub(super) fn opened(&self) -> Option<Instant> {
         self.opened
-=======
-    pub(super) fn new(tables: Vec<OpaqueTable>, preamble: Option<Operation>) -> Self {
-        let (issuer, begun) = (IdIssuer::new(), AtomicBool::new(false));
-        Self { issuer, tables, preamble, begun, forgettable: Mutex::default() }
->>>>>>> main
     }
 
     pub(super) fn issuer(&self) -> &IdIssuer {
