@@ -21,6 +21,6 @@ pub use request::{
 };
 pub use traits::{
     Acceptance, Bookkeeper, Datastore, DatastoreCapabilities, Finding, FindingKind, RecoverOptions,
-    RecoveredEntry, RemoveTransaction, VerifyOptions, WriteTransaction,
+    RecoveredEntry, RemoveTransaction, VerifyOptions, WriteTransaction, Written,
 };
 pub use transfer::TransferMode;

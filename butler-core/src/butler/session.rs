@@ -17,6 +17,8 @@ pub(super) struct Session {
     issuer: IdIssuer,
     /// Tables that the datastores need.
     tables: Vec<OpaqueTable>,
+    /// What the bridge to the datastores has to say.
+    preamble: Option<Operation>,
     /// When it was opened, if the clock could be read.
     opened: Option<Instant>,
     /// Whether a transaction has written down that the session exists.
@@ -34,14 +36,9 @@ pub(super) struct Extras {
 }
 
 impl Session {
-    pub(super) fn new(tables: Vec<OpaqueTable>) -> Self {
-        Self {
-            issuer: IdIssuer::new(),
-            tables,
-            opened: Instant::now().ok(),
-            begun: AtomicBool::new(false),
-            forgettable: Mutex::default(),
-        }
+    pub(super) fn new(tables: Vec<OpaqueTable>, preamble: Option<Operation>) -> Self {
+        let (issuer, begun) = (IdIssuer::new(), AtomicBool::new(false));
+        Self { issuer, tables, preamble, opened: Instant::now().ok(), begun, forgettable: Mutex::default() }
     }
 
     /// When it was opened, if the clock could be read.
@@ -65,6 +62,7 @@ impl Session {
                 user: user_name(),
                 began: Instant::now()?,
             });
+            operations.extend(self.preamble.clone());
             operations.extend(self.tables.iter().cloned().map(Operation::RegisterOpaque));
         }
         let forgotten = std::mem::take(&mut *self.forgettable());

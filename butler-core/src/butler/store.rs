@@ -8,7 +8,7 @@ use arcstr::ArcStr;
 use super::Butler;
 use crate::collection::{CollectionSearch, CollectionType, SearchMember};
 use crate::dataset::{DatasetId, DatasetKind, DatasetRef};
-use crate::datastore::{RemoveTransaction, WriteRequest, WriteTransaction};
+use crate::datastore::{RemoveTransaction, WriteRequest, WriteTransaction, Written};
 use crate::failpoint;
 use crate::registry::{
     BatchReport, FindRequest, JournalOutcome, Operation, Outcome, RegistryBatch, RegistryExt,
@@ -54,6 +54,8 @@ impl Butler {
         // What takes the place of something that goes finds that there, and is not in its way.
         let explicable = requests.iter().filter(|_| unstored.is_empty());
         let datasets: Vec<DatasetRef> = explicable.flat_map(WriteRequest::datasets).cloned().collect();
+        let moved = self.inner.places.moved(&requests, &unstored);
+        let gone: Vec<DatasetId> = unstored.iter().map(DatasetRef::id).collect();
         let mut transactions = Transactions::default();
         match self.move_bytes(requests, unstored, &mut transactions).await {
             Ok(operations) => operations.into_iter().for_each(|operation| batch.push(operation)),
@@ -84,11 +86,13 @@ impl Butler {
             }
             Err(error) => {
                 self.undo(transactions).await;
+                let error = self.inner.places.explained(error, &gone).await;
                 return Err(self.explained(error, &datasets).await);
             }
         };
         failpoint::reach("registry committed");
         self.tidy(transactions).await;
+        self.inner.places.remember(&moved);
         Ok(report)
     }
 
@@ -110,9 +114,8 @@ impl Butler {
             failpoint::reach("removal announced");
         }
         if !requests.is_empty() {
-            let write = transactions.write.insert(self.inner.datastore.prepare_write(requests).await?);
-            failpoint::reach("write announced");
-            let records = write.execute().await?;
+            let Written { transaction, records } = self.inner.datastore.write(requests).await?;
+            transactions.write = Some(transaction);
             failpoint::reach("write executed");
             operations.extend(self.record_operations(records)?);
         }
@@ -135,11 +138,11 @@ impl Butler {
                 }
             }
         }
-        let operation = |(datastore, datasets)| {
+        let operation = |(datastore, datasets): (ArcStr, Vec<DatasetId>)| {
             let tables = tables.get(&datastore).cloned().unwrap_or_default();
-            Operation::RemoveArtifacts { datastore, datasets, tables }
+            self.inner.places.bridge(&datastore)?.remove(datasets, tables)
         };
-        stored.into_iter().map(operation).collect()
+        stored.into_iter().filter_map(operation).collect()
     }
 
     /// After the transaction: what is left over is a recovery's.

@@ -87,7 +87,8 @@ impl DatastoreFactory for StreamDatastoreFactory {
         }
         let timeout = section.duration("timeout")?.unwrap_or(TIMEOUT);
         let stream = Stream {
-            constraints: Constraints::from_section(section, context.universe)?,
+            constraints: Constraints::from_section(section, context.universe)?
+                .with_genres(&context.genres, &name),
             hub: self.hub.clone(),
             targets: Mutex::new(targets),
             #[cfg(feature = "webhook")]

@@ -11,7 +11,7 @@ use butler_core::backend::ColumnBatch;
 use butler_core::datastore::{
     Acceptance, Artifact, ArtifactUris, Bookkeeper, Datastore, DatastoreCapabilities, Finding, GetRequest,
     RecordsByDataset, RecoverOptions, RecoveredEntry, RemoveTransaction, VerifyOptions, WriteRequest,
-    WriteTransaction,
+    WriteTransaction, Written,
 };
 use butler_core::registry::{OpaqueFetch, OpaqueTable, Outcome};
 use butler_core::{
@@ -25,6 +25,8 @@ use fastrand::Rng;
 pub enum Call {
     /// [`Datastore::prepare_write`].
     PrepareWrite,
+    /// [`Datastore::write`].
+    Write,
     /// [`WriteTransaction::execute`].
     Execute,
     /// [`WriteTransaction::commit`].
@@ -217,6 +219,12 @@ impl Datastore for FaultyDatastore {
     async fn prepare_write(&self, requests: Vec<WriteRequest>) -> Result<Box<dyn WriteTransaction>> {
         let inner = self.faults.meet(Call::PrepareWrite, self.inner.prepare_write(requests)).await?;
         Ok(Box::new(FaultyWrite { inner, faults: self.faults.clone() }))
+    }
+
+    async fn write(&self, requests: Vec<WriteRequest>) -> Result<Written> {
+        let Written { transaction: inner, records } =
+            self.faults.meet(Call::Write, self.inner.write(requests)).await?;
+        Ok(Written { transaction: Box::new(FaultyWrite { inner, faults: self.faults.clone() }), records })
     }
 
     async fn prepare_remove(&self, datasets: Vec<DatasetRef>) -> Result<Box<dyn RemoveTransaction>> {
