@@ -180,7 +180,9 @@ impl Recovery<'_> {
 
 /// Holds and reads an entry that is older than the lease; none if it is younger, gone, or held by another recovery.
 fn hold(inner: &Inner, name: &EntryName, lease: f64) -> Result<Option<(Box<dyn Hold>, JournalEntry)>> {
-    let is_old = || Ok::<bool, Error>(inner.store.entry_age(name)?.is_some_and(|age| age >= lease));
+    // Without a lease, whatever the clocks say: they are compared, and some have whole seconds only.
+    let is_old =
+        || Ok::<bool, Error>(inner.store.entry_age(name)?.is_some_and(|age| age >= lease || lease <= 0.0));
     if !is_old()? {
         return Ok(None);
     }

@@ -46,6 +46,8 @@ pub struct S3Server {
     address: SocketAddr,
     directory: LocalDirectory,
     faults: Arc<Mutex<(Faults, Rng)>>,
+    /// One for each connection that is open, and this.
+    connections: Arc<()>,
     task: JoinHandle<()>,
 }
 
@@ -80,12 +82,28 @@ impl S3Server {
         let faults = Arc::new(Mutex::new((Faults::default(), Rng::with_seed(20_260_101))));
         let answers =
             Answers { service: builder.build(), one_by_one: Arc::default(), faults: Arc::clone(&faults) };
-        let task = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answers.clone().serve(stream));
+        let connections = Arc::new(());
+        let task = tokio::spawn({
+            let connections = Arc::clone(&connections);
+            async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    let (answers, connection) = (answers.clone(), Arc::clone(&connections));
+                    tokio::spawn(async move {
+                        answers.serve(stream).await;
+                        drop(connection);
+                    });
+                }
             }
         });
-        Ok(Self { address, directory, faults, task })
+        Ok(Self { address, directory, faults, connections, task })
+    }
+
+    /// Waits until nobody is connected: then all has been dealt with that clients asked for before they died.
+    pub async fn wait_until_alone(&self) {
+        // This, and the one of who accepts.
+        while Arc::strong_count(&self.connections) > 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// From now on, so much goes wrong.

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use butler::datastore::{RecoverOptions, WriteRequest, WriteTransaction};
 use butler::registry::{Operation, RecordConflict, RecordSet, RegistryBatch};
 use butler::{
-    Butler, CollectionType, DatasetRef, DatasetType, DimensionRecord, Draft, FieldValue, Lookup, Object,
+    Butler, CollectionType, Creation, DatasetRef, DatasetType, DimensionRecord, Draft, FieldValue, Lookup, Object,
     data_id,
 };
 use serde_json::json;
@@ -82,7 +82,17 @@ pub(crate) fn stdout(output: &Output) -> String {
 }
 
 pub(crate) async fn create(path: &Path) -> Butler {
-    let butler = butler::create(path.to_str().unwrap()).await.unwrap();
+    let butler = create_with(path, Creation::default()).await;
+    fill(&butler).await;
+    butler
+}
+
+pub(crate) async fn create_with(path: &Path, creation: Creation) -> Butler {
+    butler::builder().create(path.to_str().unwrap(), creation).await.unwrap()
+}
+
+/// Registers what tests need.
+pub(crate) async fn fill(butler: &Butler) {
     let universe = butler.universe();
     let record = |element: &str, fields: Vec<(&str, FieldValue)>| {
         DimensionRecord::new(universe.element(element).unwrap(), fields).unwrap()
@@ -110,7 +120,6 @@ pub(crate) async fn create(path: &Path) -> Butler {
     butler.register_dataset_type(&thing).await.unwrap();
     butler.register_dataset_type(&flat).await.unwrap();
     butler.register_collection(RUN, CollectionType::Run, None).await.unwrap();
-    butler
 }
 
 pub(crate) async fn open(path: &Path) -> Butler {
@@ -162,6 +171,11 @@ pub(crate) fn artifacts(root: &Path) -> Vec<String> {
         !file.starts_with(".butler/") && !file.starts_with("registry.sqlite3") && file != "butler.toml"
     });
     files
+}
+
+/// All files under a root.
+pub(crate) fn all_files(root: &Path) -> Vec<String> {
+    list(root, root)
 }
 
 /// Files in a directory and below, relative to a root, sorted.
