@@ -65,7 +65,8 @@ pub trait Bookkeeper: Send + Sync {
     /// `Connection` and the like.
     async fn outcomes(&self, entries: Vec<ArcStr>) -> Result<Vec<Option<Outcome>>>;
 
-    /// Forgets the outcomes of entries that are gone, at once or a little later.
+    /// Forgets the outcomes of entries that are gone, as soon as nobody will ask for them any more: whoever
+    /// made one, and got no reply to its commit, may be about to.
     ///
     /// # Errors
     /// `Connection` and the like.

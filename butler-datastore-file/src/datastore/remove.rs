@@ -11,13 +11,13 @@ use butler_core::{DatasetId, DatasetRef, Error, ErrorKind, Result};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Inner;
-use crate::journal::{Claims, EntryName, Lease, announce};
+use crate::journal::{Claims, EntryName, Lease, announce, late};
 use crate::location::Location;
 use crate::record::{FileRecord, fetch_by_path, paths};
 use crate::work::blocking;
 
 /// Paths that are asked for at once.
-const BATCH: usize = 1000;
+pub(super) const BATCH: usize = 1000;
 
 /// A transaction that removes.
 struct FileRemove {
@@ -104,20 +104,21 @@ pub(super) async fn delete_unnamed(
     all: Vec<ArcStr>,
     lease: Lease,
 ) -> Result<Deleted> {
+    let claims = blocking({
+        let inner = Arc::clone(inner);
+        move || Claims::read(&*inner.store, JournalAction::Put)
+    })
+    .await?;
+    // Not before: a writer whose entry was gone already has its records by now.
     let named = named_paths(inner, books, &all).await?;
     let inner = Arc::clone(inner);
     blocking(move || {
-        let claims = Claims::read(&*inner.store, JournalAction::Put)?;
         let (claimed, free): (Vec<ArcStr>, Vec<ArcStr>) =
-            all.into_iter().filter(|path| !named.contains(path)).partition(|path| claims.names(path));
+            all.into_iter().filter(|path| !named.contains(path)).partition(|path| claims.may_name(path));
         let mut session = inner.store.session();
         for path in &free {
             if !lease.allows_deletion() {
-                return Err(Error::new(
-                    ErrorKind::Timeout,
-                    "the lease of a removal has ended before all was deleted",
-                )
-                .with_hint("a recovery deletes the rest"));
+                return Err(late("a removal"));
             }
             session.delete(path, true)?;
         }
@@ -125,6 +126,14 @@ pub(super) async fn delete_unnamed(
         Ok(Deleted { paths: free, claimed })
     })
     .await
+}
+
+/// Deletes the entry of a removal, unless a recovery may be at it.
+async fn close(inner: Arc<Inner>, entry: EntryName, lease: Lease) -> Result<()> {
+    if !lease.allows_deletion() {
+        return Err(late("a removal"));
+    }
+    blocking(move || inner.store.delete_entry(&entry)).await
 }
 
 #[async_trait]
@@ -146,13 +155,11 @@ impl RemoveTransaction for FileRemove {
             )
             .with_hint("a recovery deletes what is not in use then"));
         }
-        let inner = self.inner;
-        blocking(move || inner.store.delete_entry(&entry)).await
+        close(self.inner, entry, lease).await
     }
 
     async fn roll_back(self: Box<Self>) -> Result<()> {
-        let Some(removal) = self.removal else { return Ok(()) };
-        let inner = self.inner;
-        blocking(move || inner.store.delete_entry(&removal.entry)).await
+        let Some(Removal { entry, lease, .. }) = self.removal else { return Ok(()) };
+        close(self.inner, entry, lease).await
     }
 }

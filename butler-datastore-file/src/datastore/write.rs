@@ -17,7 +17,7 @@ use super::Inner;
 use super::plan::{Placement, Plan, What, plan};
 use crate::error::{io_error, sink_error};
 use crate::ingest::Source;
-use crate::journal::EntryName;
+use crate::journal::{Lease, LiveLease, late};
 use crate::record::FileRecord;
 use crate::store::{Content, FileId, FileSource, Made, Placed, Session, Spot};
 use crate::work::{Shared, blocking, joined, start};
@@ -40,7 +40,7 @@ struct Work {
     placements: Vec<Placement>,
     /// Numbers of the placements, in the order of their paths.
     order: Vec<usize>,
-    entry: Option<EntryName>,
+    lease: LiveLease,
     states: Vec<AtomicU8>,
     placed: Vec<OnceLock<Placed>>,
     directories: Mutex<Vec<String>>,
@@ -61,6 +61,7 @@ pub(super) async fn prepare(
     requests: Vec<WriteRequest>,
 ) -> Result<Box<dyn WriteTransaction>> {
     let work = blocking(move || {
+        let lease = Lease::begin(inner.lease);
         let Plan { placements, entry } = plan(&inner, requests)?;
         let mut order: Vec<usize> = (0..placements.len()).collect();
         order.sort_unstable_by(|a, b| placements[*a].location.as_str().cmp(placements[*b].location.as_str()));
@@ -72,7 +73,7 @@ pub(super) async fn prepare(
             inner,
             placements,
             order,
-            entry,
+            lease: LiveLease::new(entry, lease),
         })
     })
     .await?;
@@ -81,7 +82,7 @@ pub(super) async fn prepare(
 
 impl Work {
     fn spot(&self, index: usize) -> Spot<'_> {
-        let entry = self.entry.as_ref().map_or("", |entry| &entry.name);
+        let entry = self.lease.entry().map_or("", |entry| &entry.name);
         Spot { entry, index, path: self.placements[index].location.as_str() }
     }
 
@@ -125,6 +126,7 @@ impl Work {
             let _ = self.placed[index].set(placed);
             return Ok(());
         }
+        self.lease.keep(&*self.inner.store)?;
         self.states[index].store(BEGUN, Ordering::Release);
         let spot = self.spot(index);
         let placed = match &placement.what {
@@ -197,6 +199,10 @@ impl Work {
         let mut unsure = None;
         for &index in &self.order {
             let state = self.state(index);
+            if state != UNTOUCHED && !self.lease.allows_deletion() {
+                session.finish()?;
+                return Err(late("what was to be taken back"));
+            }
             if state == UNSURE {
                 unsure = Some(index);
                 if session.made(self.spot(index), None)? == Made::Yes {
@@ -228,7 +234,7 @@ impl Work {
     }
 
     fn delete_entry(&self) -> Result<()> {
-        match &self.entry {
+        match self.lease.entry() {
             Some(entry) => self.inner.store.delete_entry(entry),
             None => Ok(()),
         }
@@ -371,7 +377,7 @@ impl FileWrite {
 #[async_trait]
 impl WriteTransaction for FileWrite {
     fn entries(&self) -> Vec<ArcStr> {
-        self.work.entry.iter().map(|entry| entry.name.clone()).collect()
+        self.work.lease.entry().iter().map(|entry| entry.name.clone()).collect()
     }
 
     async fn execute(&mut self) -> Result<RecordsByDataset> {

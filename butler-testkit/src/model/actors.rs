@@ -24,7 +24,6 @@ pub(super) fn successors(state: &State, flaw: Option<Flaw>, next: &mut Next) {
     for number in 0..RECOVERIES {
         recovery(state, number, flaw, next);
     }
-    time_goes_by(state, next);
 }
 
 /// What is left of a state when everybody dies: as far as it matters to those who come afterwards.
@@ -32,7 +31,6 @@ pub(super) fn bury(mut state: State) -> State {
     state.writers = [Writer { step: WriterStep::Ended, ..Writer::default() }; WRITERS];
     state.remover = Remover { step: RemoverStep::Ended, ..Remover::default() };
     state.recoveries = Default::default();
-    state.entries.iter_mut().for_each(|entry| entry.old = entry.open);
     state
 }
 
@@ -40,10 +38,9 @@ pub(super) fn bury(mut state: State) -> State {
 pub(super) fn recover_alone(mut state: State, flaw: Option<Flaw>) -> Option<String> {
     for _ in 0..ROUNDS {
         for entry in 0..=REMOVAL {
-            if !state.entries[entry].open {
+            if !state.entries[entry] {
                 continue;
             }
-            state.entries[entry].old = true;
             state = take(&state, 0, entry, flaw);
             while state.recoveries[0].step != RecoveryStep::Idle {
                 state = recovers(&state, 0, flaw).1;
@@ -53,31 +50,8 @@ pub(super) fn recover_alone(mut state: State, flaw: Option<Flaw>) -> Option<Stri
             }
         }
     }
-    let open = state.entries.iter().position(|entry| entry.open)?;
+    let open = state.entries.iter().position(|open| *open)?;
     Some(format!("everybody dies, and recoveries never deal with entry {}", open + 1))
-}
-
-/// An entry becomes older than its lease, which whoever made it or holds it knows by its own clock.
-fn time_goes_by(state: &State, next: &mut Next) {
-    for (number, entry) in state.entries.iter().enumerate() {
-        let writer = state.writers.get(number);
-        // A placement that began in time takes less than one more lease.
-        let waits = writer.is_some_and(|writer| writer.step == WriterStep::Placing && writer.late);
-        if !entry.open || entry.old || waits {
-            continue;
-        }
-        let mut then = *state;
-        then.entries[number].old = true;
-        match then.writers.get_mut(number) {
-            // Whoever is about to delete its entry, or has ended, does not care.
-            Some(writer) => writer.late = !matches!(writer.step, WriterStep::Committed | WriterStep::Ended),
-            None => then.remover.late = then.remover.step != RemoverStep::Ended,
-        }
-        for recovery in &mut then.recoveries {
-            recovery.late |= recovery.step != RecoveryStep::Idle && usize::from(recovery.entry) == number;
-        }
-        next.push((Step { who: "entry", number: number as u8 + 1, does: "becomes old" }, then));
-    }
 }
 
 fn writer(state: &State, number: usize, flaw: Option<Flaw>, next: &mut Next) {
@@ -90,11 +64,11 @@ fn writer(state: &State, number: usize, flaw: Option<Flaw>, next: &mut Next) {
     let to = |step| move |then: &mut State| then.writers[number].step = step;
     match one.step {
         WriterStep::Begins => push("announces what it writes", &|then| {
-            then.entries[number].open = !matches!(flaw, Some(Flaw::NoEntry | Flaw::EntryAfterBytes));
+            then.entries[number] = !matches!(flaw, Some(Flaw::NoEntry | Flaw::EntryAfterBytes));
             then.writers[number].step = WriterStep::Announced;
         }),
         WriterStep::Announced => push("looks for removals", &|then| {
-            then.writers[number].aside = then.entries[REMOVAL].open && flaw != Some(Flaw::NoSuffix);
+            then.writers[number].aside = then.entries[REMOVAL] && flaw != Some(Flaw::NoSuffix);
             then.writers[number].step = WriterStep::Chosen;
         }),
         WriterStep::Chosen if one.late && flaw != Some(Flaw::PlaceWithoutLease) => {
@@ -103,7 +77,7 @@ fn writer(state: &State, number: usize, flaw: Option<Flaw>, next: &mut Next) {
         WriterStep::Chosen => push("begins to place its artifact", &to(WriterStep::Placing)),
         WriterStep::Placing => place(state, number, flaw, &mut push),
         WriterStep::Unannounced => push("announces what it has written", &|then| {
-            then.entries[number].open = true;
+            then.entries[number] = true;
             then.writers[number].step = WriterStep::Placed;
         }),
         WriterStep::Placed => {
@@ -119,7 +93,7 @@ fn writer(state: &State, number: usize, flaw: Option<Flaw>, next: &mut Next) {
         }
         WriterStep::Unsure => push("asks who has won", &|then| ask_writer(then, number, flaw)),
         WriterStep::Committed => push("deletes its entry, and forgets the outcome", &|then| {
-            then.entries[number] = Default::default();
+            then.entries[number] = false;
             forget(then, number);
             end_writer(then, number);
         }),
@@ -131,7 +105,7 @@ fn writer(state: &State, number: usize, flaw: Option<Flaw>, next: &mut Next) {
             then.writers[number].step = WriterStep::Undone;
         }),
         WriterStep::Undone => push("deletes its entry", &|then| {
-            then.entries[number] = Default::default();
+            then.entries[number] = false;
             end_writer(then, number);
         }),
         WriterStep::Ended => {}
@@ -204,7 +178,7 @@ fn forget(then: &mut State, entry: usize) {
 }
 
 fn is_claimed(state: &State, flaw: Option<Flaw>) -> bool {
-    flaw != Some(Flaw::NoClaims) && state.entries[..WRITERS].iter().any(|entry| entry.open)
+    flaw != Some(Flaw::NoClaims) && state.entries[..WRITERS].contains(&true)
 }
 
 fn remover(state: &State, flaw: Option<Flaw>, next: &mut Next) {
@@ -218,7 +192,7 @@ fn remover(state: &State, flaw: Option<Flaw>, next: &mut Next) {
     let records_first = flaw == Some(Flaw::RecordsBeforeClaims);
     match one.step {
         RemoverStep::Begins => push("announces what goes", &|then| {
-            then.entries[REMOVAL].open = true;
+            then.entries[REMOVAL] = true;
             then.remover.step = RemoverStep::Announced;
         }),
         RemoverStep::Announced if flaw == Some(Flaw::DeleteBeforeCommit) => {
@@ -266,7 +240,7 @@ fn remover(state: &State, flaw: Option<Flaw>, next: &mut Next) {
             push("leaves its entry to a recovery", &end_remover);
         }
         RemoverStep::Cleared => push("deletes its entry, and forgets the outcome", &|then| {
-            then.entries[REMOVAL] = Default::default();
+            then.entries[REMOVAL] = false;
             forget(then, REMOVAL);
             end_remover(then);
         }),
@@ -312,10 +286,14 @@ fn ask_remover(then: &mut State, flaw: Option<Flaw>) {
 
 fn recovery(state: &State, number: usize, flaw: Option<Flaw>, next: &mut Next) {
     if state.recoveries[number].step == RecoveryStep::Idle {
-        for (entry, _) in state.entries.iter().enumerate().filter(|(_, entry)| entry.open && entry.old) {
-            let does = ["takes entry 1", "takes entry 2", "takes entry 3"][entry];
-            let step = Step { who: "recovery", number: number as u8 + 1, does };
-            next.push((step, take(state, number, entry, flaw)));
+        for (entry, _) in state.entries.iter().enumerate().filter(|(_, open)| **open) {
+            // A placement that began in time takes less than one more lease.
+            let writer = state.writers.get(entry);
+            if writer.is_none_or(|writer| writer.step != WriterStep::Placing || !writer.late) {
+                let does = ["takes entry 1", "takes entry 2", "takes entry 3"][entry];
+                let step = Step { who: "recovery", number: number as u8 + 1, does };
+                next.push((step, take(state, number, entry, flaw)));
+            }
         }
         return;
     }
@@ -323,10 +301,18 @@ fn recovery(state: &State, number: usize, flaw: Option<Flaw>, next: &mut Next) {
     next.push((Step { who: "recovery", number: number as u8 + 1, does }, then));
 }
 
-/// A recovery makes an entry young again, which keeps others away from it for a lease; and claims it.
+/// An entry has become older than its lease, which whoever made it or deals with it knows by its own clock.
+/// A recovery makes it young again, which keeps others away from it for a lease; and claims it.
 fn take(state: &State, number: usize, entry: usize, flaw: Option<Flaw>) -> State {
     let mut then = *state;
-    then.entries[entry].old = false;
+    match then.writers.get_mut(entry) {
+        // Whoever is about to delete its entry, or has ended, does not care.
+        Some(writer) => writer.late = !matches!(writer.step, WriterStep::Committed | WriterStep::Ended),
+        None => then.remover.late = then.remover.step != RemoverStep::Ended,
+    }
+    for recovery in &mut then.recoveries {
+        recovery.late |= recovery.step != RecoveryStep::Idle && usize::from(recovery.entry) == entry;
+    }
     then.recoveries[number] = Default::default();
     let recovery = &mut then.recoveries[number];
     recovery.entry = entry as u8;
@@ -374,7 +360,7 @@ fn close(then: &mut State, number: usize, flaw: Option<Flaw>) -> &'static str {
     }
     then.recoveries[number] = Default::default();
     let entry = usize::from(one.entry);
-    then.entries[entry] = Default::default();
+    then.entries[entry] = false;
     if flaw == Some(Flaw::ForgottenOutcome) {
         forget(then, entry);
     }

@@ -10,14 +10,6 @@ const ENTRIES: usize = WRITERS + 1;
 pub(super) const PATHS: usize = WRITERS + 1;
 pub(super) const RECOVERIES: usize = 2;
 
-/// An entry of the journal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) open: bool,
-    /// Older than a lease, since it was written or renewed.
-    pub(super) old: bool,
-}
-
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Outcome {
@@ -128,7 +120,8 @@ pub(super) struct State {
     pub(super) artifacts: [Option<u8>; PATHS],
     /// By dataset: the path that its record names.
     pub(super) records: [Option<u8>; ENTRIES],
-    pub(super) entries: [Entry; ENTRIES],
+    /// Whether they are open.
+    pub(super) entries: [bool; ENTRIES],
     pub(super) outcomes: [Outcome; ENTRIES],
     pub(super) writers: [Writer; WRITERS],
     pub(super) remover: Remover,
@@ -198,8 +191,7 @@ impl State {
         packer.flag(self.lost);
         self.artifacts.iter().chain(&self.records).for_each(|&value| packer.option(value));
         for (entry, outcome) in self.entries.iter().zip(&self.outcomes) {
-            packer.flag(entry.open);
-            packer.flag(entry.old);
+            packer.flag(*entry);
             packer.push(*outcome as u8, 2);
         }
         for writer in &self.writers {
@@ -274,7 +266,7 @@ impl State {
             let recorded = self.records[dataset].map(usize::from) == Some(path);
             // The old dataset has the entry of the remover.
             let entry = dataset.checked_sub(1).unwrap_or(REMOVAL);
-            if !recorded && !self.entries[entry].open {
+            if !recorded && !self.entries[entry] {
                 return Some(format!("path {path} has an artifact of dataset {dataset}, which nothing names"));
             }
         }
