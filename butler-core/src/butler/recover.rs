@@ -30,6 +30,8 @@ pub struct RecoveryReport {
     pub dry_run: bool,
     /// Journal entries that were dealt with.
     pub entries: Vec<RecoveredEntry>,
+    /// Number of journal entries that were left alone: their writers may be alive, or another recovery is at them.
+    pub left: u64,
     /// Number of outcomes that were forgotten because their entries are long gone.
     pub forgotten: u64,
 }
@@ -49,8 +51,9 @@ impl Butler {
         }
         let books = self.books();
         let entries = self.inner.datastore.recover(&books, options).await?;
+        let left = books.asked().len().saturating_sub(entries.len()) as u64;
         let forgotten = books.sweep(options).await?;
-        Ok(RecoveryReport { dry_run: options.dry_run, entries, forgotten })
+        Ok(RecoveryReport { dry_run: options.dry_run, entries, left, forgotten })
     }
 
     /// The registry, as far as datastores need it.
@@ -74,6 +77,13 @@ struct OutcomeRow {
 }
 
 impl Books<'_> {
+    /// Names of the entries there are, as far as datastores have asked for their outcomes.
+    pub(super) fn entries(&self) -> Vec<ArcStr> {
+        let mut entries: Vec<ArcStr> = self.asked().iter().cloned().collect();
+        entries.sort_unstable();
+        entries
+    }
+
     fn asked(&self) -> MutexGuard<'_, FxHashSet<ArcStr>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }

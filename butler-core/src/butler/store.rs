@@ -58,8 +58,8 @@ impl Butler {
         match self.move_bytes(requests, unstored, &mut transactions).await {
             Ok(operations) => operations.into_iter().for_each(|operation| batch.push(operation)),
             Err(error) => {
-                self.undo(transactions).await;
-                return Err(self.explained(error, &datasets).await);
+                let undone = self.undo(transactions).await;
+                return Err(told(self.explained(error, &datasets).await, undone));
             }
         }
         failpoint::reach("registry begins");
@@ -79,8 +79,8 @@ impl Butler {
                 BatchReport::default()
             }
             Err(error) => {
-                self.undo(transactions).await;
-                return Err(self.explained(error, &datasets).await);
+                let undone = self.undo(transactions).await;
+                return Err(told(self.explained(error, &datasets).await, undone));
             }
         };
         failpoint::reach("registry committed");
@@ -143,37 +143,43 @@ impl Butler {
         let Transactions { write, remove } = transactions;
         if let Some(write) = write {
             let entries = write.entries();
-            self.note(entries, write.commit().await, "datasets are stored, but something is left over");
+            let _ = self.note(entries, write.commit().await, "datasets are stored, but something is left over");
             failpoint::reach("write settled");
         }
         if let Some(remove) = remove {
             let entries = remove.entries();
             let result = remove.commit(&self.books()).await;
-            self.note(entries, result, "datasets are removed, but artifacts are left over");
+            let _ = self.note(entries, result, "datasets are removed, but artifacts are left over");
             failpoint::reach("removal settled");
         }
     }
 
-    /// Before the transaction, or if it failed.
-    async fn undo(&self, transactions: Transactions) {
+    /// Before the transaction, or if it failed; returns whether nothing is left over.
+    async fn undo(&self, transactions: Transactions) -> bool {
         let Transactions { write, remove } = transactions;
+        let mut undone = true;
         if let Some(write) = write {
             let entries = write.entries();
-            self.note(entries, write.roll_back().await, "what was written could not be removed again");
+            undone &= self.note(entries, write.roll_back().await, "what was written could not be removed again");
         }
         if let Some(remove) = remove {
             let entries = remove.entries();
-            self.note(entries, remove.roll_back().await, "a journal entry is left over");
+            undone &= self.note(entries, remove.roll_back().await, "a journal entry is left over");
         }
+        undone
     }
 
-    /// Outcomes of entries that are gone may go; of others a recovery is in charge.
-    fn note(&self, entries: Vec<ArcStr>, result: Result<()>, failure: &str) {
+    /// Outcomes of entries that are gone may go; of others a recovery is in charge. Returns whether they are gone.
+    fn note(&self, entries: Vec<ArcStr>, result: Result<()>, failure: &str) -> bool {
         match (result, &self.inner.session) {
             (Ok(()), Some(session)) => session.forget(entries),
             (Ok(()), None) => {}
-            (Err(error), _) => tracing::warn!(%error, "{failure}; `recover` sees to it"),
+            (Err(error), _) => {
+                tracing::warn!(%error, "{failure}; `butler recover` sees to it");
+                return false;
+            }
         }
+        true
     }
 
     /// After the reply to a commit was lost: looks who won the journal entries.
@@ -184,13 +190,12 @@ impl Butler {
         match self.inner.registry.claim(entry.clone(), Outcome::Aborted).await {
             Ok(Outcome::Committed) => Ok(()),
             // The entry stays for a recovery, which finds that it was aborted.
-            Ok(Outcome::Aborted) => Err(Error::new(
-                ErrorKind::Connection,
-                "the connection was lost before the commit, which did not happen",
-            )
-            .with_retry(Retry::Temporary)
-            .with_source(error)),
-            Err(_) => Err(error.with_hint("run `recover` when the registry can be reached again")),
+            Ok(Outcome::Aborted) => {
+                let told = "the connection was lost before the commit, which did not happen";
+                let told = Error::new(ErrorKind::Connection, told).with_retry(Retry::Temporary);
+                Err(told.with_hint("try again; `butler recover` deletes what is left over").with_source(error))
+            }
+            Err(_) => Err(error.with_hint("run `butler recover` when the registry can be reached again")),
         }
     }
 
@@ -246,5 +251,18 @@ impl Butler {
             }
             None => error.with_hint("it is not stored; choose another run, or put it by its reference"),
         }))
+    }
+}
+
+/// Says what to do about what is left over.
+fn told(error: Error, undone: bool) -> Error {
+    const ADVICE: &str = "`butler recover` deals with what is left over";
+    match (undone, error.hint()) {
+        (true, _) => error,
+        (false, None) => error.with_hint(ADVICE),
+        (false, Some(hint)) => {
+            let hint = format!("{hint}; {ADVICE}");
+            error.with_hint(hint)
+        }
     }
 }

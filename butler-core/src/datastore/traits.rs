@@ -296,7 +296,8 @@ pub trait Datastore: Debug + Send + Sync + 'static {
     /// if orphans are asked for, all artifacts there are.
     ///
     /// Behaviour: what others write or remove meanwhile is no orphan; what an open journal entry
-    /// names is a recovery's.
+    /// names is a recovery's. Without datasets, it asks for the outcomes of all entries there are, so that
+    /// whoever keeps the books knows of them.
     ///
     /// # Errors
     /// `Connection` and the like: not knowing is not the same as missing; `Unsupported` if it cannot tell.
