@@ -99,11 +99,27 @@ impl S3Server {
     }
 
     /// Waits until nobody is connected: then all has been dealt with that clients asked for before they died.
-    pub async fn wait_until_alone(&self) {
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub async fn wait_until_alone(&self) -> Result<()> {
+        // Whoever is served now came after all others.
+        let (reader, writer) = TcpStream::connect(self.address).await.map_err(failed)?.into_split();
+        drop(writer);
+        let mut nothing = [0; 64];
+        loop {
+            reader.readable().await.map_err(failed)?;
+            match reader.try_read(&mut nothing) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Ok(0) | Err(_) => break,
+            }
+        }
         // This, and the one of who accepts.
         while Arc::strong_count(&self.connections) > 2 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        Ok(())
     }
 
     /// From now on, so much goes wrong.

@@ -334,7 +334,7 @@ async fn a_removal_that_is_interrupted_goes_on_where_it_stopped() {
     for begin in (0..number).step_by(10_000) {
         let drafts = (begin..number.min(begin + 10_000)).map(|n| {
             let run = format!("big {}", n / TRIXEL);
-            Draft::new("pixel", data_id! { htm7: TRIXEL + n % TRIXEL }).run(run).new_run()
+            Draft::new("pixel", data_id! { htm7: TRIXEL + n % TRIXEL }).new_run(run)
         });
         last = butler.insert(drafts.collect(), butler::IdGenerationMode::Unique).await.unwrap();
     }

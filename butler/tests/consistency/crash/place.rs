@@ -63,7 +63,7 @@ impl Kind {
         files.into_iter().filter(|_| self.has_files()).chain(all).collect()
     }
 
-    fn config(self, server: Option<&S3Server>) -> String {
+    pub(crate) fn config(self, server: Option<&S3Server>) -> String {
         let place = server.map(S3Server::place).unwrap_or_default();
         match self {
             Self::Files => String::new(),
@@ -157,7 +157,7 @@ impl Place {
     /// whoever held an entry there does so no longer.
     pub(crate) async fn let_go(&self) {
         let Some(server) = &self.server else { return };
-        server.wait_until_alone().await;
+        server.wait_until_alone().await.unwrap();
         for path in server.directory().list().await.unwrap() {
             if path.starts_with(".butler/holds/") || path.starts_with(".butler/clock/") {
                 server.directory().age(&path, HOLD).await.unwrap();

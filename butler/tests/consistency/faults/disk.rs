@@ -56,7 +56,7 @@ async fn work(place: PathBuf) {
             let run = if part == 0 { RUN.to_owned() } else { format!("others {number}") };
             let data_id = data_id! { instrument: "Cam", detector: detector };
             let content = if part == 0 { content.clone() } else { Object::new(json!({ "value": part })) };
-            (Draft::new("thing", data_id).run(run).new_run().into(), content)
+            (Draft::new("thing", data_id).new_run(run).into(), content)
         });
         match butler.put_many(puts.collect()).await {
             Ok(_) => writeln!(told, "{number} stored").unwrap(),

@@ -51,8 +51,8 @@ struct Attempt<'a> {
     old: Vec<DatasetRef>,
 }
 
-impl Attempt<'_> {
-    async fn new(work: Work, place: &Path, first: i64, direct: &Butler) -> Attempt<'_> {
+impl<'a> Attempt<'a> {
+    async fn new(work: Work, place: &'a Path, first: i64, direct: &Butler) -> Self {
         let mut old = Vec::new();
         if matches!(work, Work::Unstore | Work::Purge | Work::Replace) {
             for detector in first..first + 3 {
@@ -62,7 +62,7 @@ impl Attempt<'_> {
         if matches!(work, Work::Move) {
             std::fs::write(place.join(format!("{first}.json")), "{\"value\": 1}").unwrap();
         }
-        Attempt { work, place, first, old }
+        Self { work, place, first, old }
     }
 
     async fn run(&self, butler: &Butler) -> Result<()> {
