@@ -290,6 +290,7 @@ fn connect_kind(message: &str) -> Kind {
                     "starting up",
                     "shutting down",
                     "in recovery mode",
+                    "not yet accepting connections",
                     // The server is not there, which may be for the moment only.
                     "Connection refused",
                     "Connection reset",

@@ -46,7 +46,7 @@ pub struct S3Server {
     address: SocketAddr,
     directory: LocalDirectory,
     faults: Arc<Mutex<(Faults, Rng)>>,
-    /// One for each connection that is open, and this.
+    /// Held by all who may still do something.
     connections: Arc<()>,
     task: JoinHandle<()>,
 }
@@ -80,19 +80,16 @@ impl S3Server {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let faults = Arc::new(Mutex::new((Faults::default(), Rng::with_seed(20_260_101))));
-        let answers =
-            Answers { service: builder.build(), one_by_one: Arc::default(), faults: Arc::clone(&faults) };
         let connections = Arc::new(());
-        let task = tokio::spawn({
-            let connections = Arc::clone(&connections);
-            async move {
-                while let Ok((stream, _)) = listener.accept().await {
-                    let (answers, connection) = (answers.clone(), Arc::clone(&connections));
-                    tokio::spawn(async move {
-                        answers.serve(stream).await;
-                        drop(connection);
-                    });
-                }
+        let answers = Answers {
+            service: builder.build(),
+            one_by_one: Arc::default(),
+            faults: Arc::clone(&faults),
+            connections: Arc::clone(&connections),
+        };
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(answers.clone().serve(stream));
             }
         });
         Ok(Self { address, directory, faults, connections, task })
@@ -150,6 +147,7 @@ struct Answers {
     service: S3Service,
     one_by_one: Arc<tokio::sync::Mutex<()>>,
     faults: Arc<Mutex<(Faults, Rng)>>,
+    connections: Arc<()>,
 }
 
 /// What becomes of a request.
@@ -209,13 +207,18 @@ impl Answers {
         let conditional =
             ["if-none-match", "if-match"].iter().any(|name| request.headers().contains_key(*name));
         let turn = match conditional {
-            true => Some(self.one_by_one.lock().await),
+            true => Some(Arc::clone(&self.one_by_one).lock_owned().await),
             false => None,
         };
-        let response = self.service.call(request.map(s3s::Body::from)).await;
-        drop(turn);
-        match response {
-            Ok(response) if fate != Fate::Lost => Ok(response),
+        // Also if nobody waits for it any more: it stores an object, and then what is known of it.
+        let held = Arc::clone(&self.connections);
+        let dealt_with = tokio::spawn(async move {
+            let response = self.service.call(request.map(s3s::Body::from)).await;
+            drop((turn, held));
+            response
+        });
+        match dealt_with.await {
+            Ok(Ok(response)) if fate != Fate::Lost => Ok(response),
             _ => Err(Fault),
         }
     }

@@ -44,7 +44,7 @@ async fn work(place: PathBuf) {
     let butler = match butler::builder().writable(true).open(place.to_str().unwrap()).await {
         Ok(butler) => butler,
         Err(error) => {
-            writeln!(told, "-1 {:?} {:?}", error.kind(), error.retry()).unwrap();
+            writeln!(told, "-1 {:?} {:?} {}", error.kind(), error.retry(), error.message()).unwrap();
             return;
         }
     };
@@ -62,7 +62,7 @@ async fn work(place: PathBuf) {
             Ok(_) => writeln!(told, "{number} stored").unwrap(),
             Err(error) => {
                 let (kind, retry) = (error.kind(), error.retry());
-                writeln!(told, "{number} {kind:?} {retry:?} {error:#}").unwrap();
+                writeln!(told, "{number} {kind:?} {retry:?} {}", error.message()).unwrap();
             }
         }
     }
