@@ -214,7 +214,7 @@ async fn whoever_is_undone_in_part_is_told_about_recovery() {
     let journal = repository.path().join(".butler/journal");
     let watcher = std::thread::spawn(move || {
         for _ in 0..20_000 {
-            for item in journal.read_dir().unwrap() {
+            for item in journal.read_dir().into_iter().flatten() {
                 let path = item.unwrap().path();
                 if path.extension().is_some_and(|extension| extension == "jsonl") {
                     std::fs::remove_file(&path).unwrap();

@@ -24,6 +24,8 @@ pub(super) enum Cut {
 struct Plan {
     /// What happens next; once.
     cut: Option<Cut>,
+    /// What must have been said before.
+    after: Option<&'static str>,
     /// How long nobody can connect after that.
     outage: Duration,
     refused_until: Option<Instant>,
@@ -53,9 +55,9 @@ impl Proxy {
         format!("postgresql://postgres@127.0.0.1:{}/postgres?schema={schema}", self.port)
     }
 
-    /// Cuts the connection once, and lets nobody in for a while.
-    pub(super) fn cut(&self, cut: Cut, outage: Duration) {
-        *self.plan.lock().unwrap() = Plan { cut: Some(cut), outage, refused_until: None };
+    /// Cuts the connection once, when something has been said before, and lets nobody in for a while.
+    pub(super) fn cut(&self, cut: Cut, after: Option<&'static str>, outage: Duration) {
+        *self.plan.lock().unwrap() = Plan { cut: Some(cut), after, outage, refused_until: None };
     }
 
     /// Whether it was cut, and all can connect again.
@@ -116,8 +118,12 @@ fn forward(mut client: TcpStream, mut server: UnixStream, plan: &Mutex<Plan>, re
 fn planned(plan: &Mutex<Plan>, said: &[u8]) -> Option<Cut> {
     let mut plan = plan.lock().unwrap();
     let cut = plan.cut?;
+    let says = |word: &str| said.windows(word.len()).any(|part| part == word.as_bytes());
+    if plan.after.is_some_and(says) {
+        plan.after = None;
+    }
     let (Cut::Before(word) | Cut::Reply(word) | Cut::After(word)) = cut;
-    said.windows(word.len()).any(|part| part == word.as_bytes()).then(|| {
+    (plan.after.is_none() && says(word)).then(|| {
         plan.cut = None;
         plan.refused_until = Some(Instant::now() + plan.outage);
         cut
