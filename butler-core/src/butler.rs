@@ -5,17 +5,21 @@ mod builder;
 mod cache;
 mod data_id;
 mod defaults;
+mod expansion;
 mod find;
 mod get;
 mod names;
+mod places;
 mod put;
 mod query;
 mod records;
 mod recover;
+mod related;
 mod remove;
 mod session;
 mod store;
 mod target;
+mod transfer;
 mod verify;
 
 use std::sync::Arc;
@@ -23,11 +27,14 @@ use std::sync::Arc;
 use arcstr::ArcStr;
 
 use self::cache::Names;
+use self::expansion::Records;
+use self::places::Places;
 use self::session::Session;
 use crate::config::Config;
 use crate::dataset::IdIssuer;
 use crate::datastore::Datastore;
 use crate::dimension::{DataId, DimensionUniverse};
+use crate::genre::Genres;
 use crate::registry::{BatchReport, Operation, OperationReport, Registry, RegistryBatch};
 use crate::storage_class::StorageClasses;
 use crate::{Error, ErrorKind, Result};
@@ -41,8 +48,10 @@ pub use query::{
     AssociationQuery, DataIdQuery, DatasetQuery, QueryBuilder, QueryRow, RecordQuery, RowBatches, RowQuery,
 };
 pub use recover::RecoveryReport;
+pub use related::RelatedRecords;
 pub use remove::{PruneOptions, WorkObserver, WorkProgress};
 pub use target::{Draft, Lookup, LookupTarget, LooseDataId, PutTarget, TypeName};
+pub use transfer::{TransferOptions, TransferReport};
 pub use verify::{VerifyOptions, VerifyReport};
 
 /// A repository of datasets: what applications put, get, find and query.
@@ -62,7 +71,10 @@ struct Inner {
     registry: Arc<dyn Registry>,
     datastore: Arc<dyn Datastore>,
     storage_classes: Arc<StorageClasses>,
+    genres: Arc<Genres>,
     names: Names,
+    records: Records,
+    places: Places,
     /// None if it was opened for reading only.
     session: Option<Session>,
 }
@@ -112,6 +124,12 @@ impl Butler {
         &self.inner.storage_classes
     }
 
+    /// Known genres.
+    #[must_use]
+    pub fn genres(&self) -> &Genres {
+        &self.inner.genres
+    }
+
     /// Whether it was opened for reading only.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
@@ -137,7 +155,8 @@ impl Butler {
     /// Forgets what it remembers, so that changes by others are seen.
     pub fn refresh(&self) {
         self.inner.names.forget_all();
-        self.inner.registry.refresh();
+        self.inner.records.forget_all();
+        self.inner.places.bridges().refresh();
     }
 
     /// Applies changes of the registry, all of them or none.
@@ -157,6 +176,7 @@ impl Butler {
         session.settle(extras, result.is_ok());
         // Also if it failed: it may have been applied after all.
         self.inner.names.forget_changed(&changes);
+        self.inner.records.forget_changed(&changes);
         let mut report = result?;
         report.operations.truncate(wanted);
         Ok(report)

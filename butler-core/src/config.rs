@@ -2,6 +2,7 @@
 
 mod section;
 mod source;
+mod url;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use crate::{Error, ErrorKind, Result};
 
 pub use section::{Section, parse_duration};
 pub use source::{ConfigSource, MemorySource};
+pub use url::local_file;
 
 /// Prefix of environment variables that set values: `BUTLER__REGISTRY__URL` is `registry.url`.
 const ENVIRONMENT_PREFIX: &str = "BUTLER__";

@@ -19,8 +19,9 @@ pub use read::{ReadGoal, Reader};
 pub use request::{
     Artifact, ArtifactBody, ArtifactUris, FileDataset, GetRequest, RecordsByDataset, WriteRequest,
 };
+pub(crate) use traits::left_over;
 pub use traits::{
     Acceptance, Bookkeeper, Datastore, DatastoreCapabilities, Finding, FindingKind, RecoverOptions,
-    RecoveredEntry, RemoveTransaction, VerifyOptions, WriteTransaction,
+    RecoveredEntry, RemoveTransaction, VerifyOptions, WriteTransaction, Written,
 };
 pub use transfer::TransferMode;

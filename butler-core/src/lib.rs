@@ -12,6 +12,7 @@ mod factory;
 #[doc(hidden)]
 pub mod failpoint;
 mod formatter;
+mod genre;
 mod host;
 mod lookup;
 mod object;
@@ -25,14 +26,14 @@ pub mod time;
 pub use butler::{
     AssociationQuery, Batch, Butler, ButlerBuilder, Creation, DataIdQuery, DatasetHandle, DatasetQuery,
     Defaults, Draft, IngestFile, IngestOptions, Lookup, LookupTarget, LooseDataId, PruneOptions, PutTarget,
-    QueryBuilder, QueryRow, RecordQuery, RecoveryReport, RowBatches, RowQuery, TypeName, VerifyOptions,
-    VerifyReport, WorkObserver, WorkProgress,
+    QueryBuilder, QueryRow, RecordQuery, RecoveryReport, RelatedRecords, RowBatches, RowQuery,
+    TransferOptions, TransferReport, TypeName, VerifyOptions, VerifyReport, WorkObserver, WorkProgress,
 };
 pub use collection::{
     ChainEdit, CollectionCatalog, CollectionInfo, CollectionSearch, CollectionSummary, CollectionType,
     NamePattern, NamePatterns, SearchMember, check_collection_name,
 };
-pub use config::{Config, ConfigSource, MemorySource, Section, parse_duration, redact_url};
+pub use config::{Config, ConfigSource, MemorySource, Section, local_file, parse_duration, redact_url};
 pub use dataset::{
     ArtifactRecord, ArtifactRecords, DatasetExistence, DatasetId, DatasetKind, DatasetRef, DatasetType,
     IdGenerationMode, IdIssuer, NewDataset,
@@ -44,6 +45,7 @@ pub use dimension::{
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use factory::{DatastoreContext, DatastoreFactory, Factories, RegistryConfig, RegistryFactory, Upkeep};
 pub use formatter::{Formatter, Formatters, ReadOutcome, ReadRequest, ReadSource};
+pub use genre::{Genre, GenreOverrides, Genres};
 pub use host::{host_name, user_name};
 pub use lookup::{LookupKey, LookupTable};
 pub use object::{Object, Structured};

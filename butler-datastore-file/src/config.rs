@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use arcstr::ArcStr;
 use butler_core::datastore::{Constraints, Datastore, Reader, check_datastore_name};
-use butler_core::{DatastoreContext, DatastoreFactory, Error, ErrorKind, LookupTable, Result, Section};
+use butler_core::{
+    DatastoreContext, DatastoreFactory, Error, ErrorKind, LookupTable, Result, Section, local_file,
+};
 
 use crate::datastore::{FileDatastore, Settings};
-use crate::location::{local_file, scheme};
+use crate::location::scheme;
 use crate::record;
 use crate::store::{LocalStore, Store};
 use crate::template::Templates;
@@ -62,6 +64,9 @@ pub(crate) enum Verification {
 /// | `lease` | `1h` | age at which a writer or remover is taken for dead |
 /// | `concurrency` | 4, or the number of processors; 32 for objects | threads that work for one call |
 ///
+/// What a [genre](butler_core::Genres) says of templates and formatters counts as an entry of the key
+/// `genre:NAME`: after those of dataset types and patterns, before those of dimensions and storage classes.
+///
 /// Roots in object stores come with cargo features:
 ///
 /// | root | feature | |
@@ -93,11 +98,14 @@ impl DatastoreFactory for FileDatastoreFactory {
         let workers =
             section.number("concurrency")?.map(|count| usize::try_from(count).unwrap_or(usize::MAX));
         let lease = section.duration("lease")?.unwrap_or(LEASE);
+        let mut formatters = LookupTable::from_section(section, "formatters", context.universe)?;
+        context.genres.fill(&mut formatters, "formatter", |genre| Ok(genre.formatter().cloned()))?;
         let settings = Settings {
             table: record::table(&name),
-            constraints: Constraints::from_section(section, context.universe)?,
-            templates: Templates::from_section(section, context.universe)?,
-            formatters: LookupTable::from_section(section, "formatters", context.universe)?,
+            constraints: Constraints::from_section(section, context.universe)?
+                .with_genres(&context.genres, &name),
+            templates: Templates::from_section(section, context.universe, &context.genres)?,
+            formatters,
             disassemble: LookupTable::from_section(section, "disassemble", context.universe)?,
             known_formatters: Arc::clone(&context.formatters),
             reader: Reader::new(Arc::clone(&context.storage_classes), Arc::clone(&context.delegates)),
@@ -186,6 +194,7 @@ mod tests {
             universe: DimensionUniverse::default(),
             formatters: Arc::new(crate::formatters()),
             storage_classes: Arc::new(StorageClasses::default()),
+            genres: Arc::default(),
             delegates: Arc::new(Delegates::default()),
             factories: Arc::new(Factories::default()),
             read_only: false,

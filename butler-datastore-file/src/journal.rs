@@ -54,9 +54,8 @@ impl EntryName {
     pub(crate) fn random(action: JournalAction) -> Self {
         let time = Time::now().map_or_else(|_| "0".to_owned(), Time::to_iso_tai);
         let seconds: String = time.chars().take(19).filter(|c| !matches!(c, '-' | ':')).collect();
-        let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
-        let (_, more) = uuid::Uuid::new_v4().as_u64_pair();
-        // Some bits of each are fixed, but not of both.
+        let (random, more) = uuid::Uuid::new_v4().as_u64_pair();
+        // Some bits of each half are fixed, but not the same of both.
         Self { name: format!("{seconds}-{:016x}", random ^ more.rotate_left(32)).into(), action }
     }
 
@@ -74,17 +73,16 @@ impl EntryName {
     }
 }
 
-/// Writes an entry.
+/// A new entry, and the bytes of it.
 ///
 /// # Errors
-/// Those of the store.
-pub(crate) fn announce(
-    store: &dyn Store,
+/// `Unexpected` if it cannot be written as text.
+pub(crate) fn new_entry(
     datastore: &ArcStr,
     action: JournalAction,
     operation: JournalOperation,
     artifacts: Vec<JournalArtifact>,
-) -> Result<EntryName> {
+) -> Result<(EntryName, Vec<u8>)> {
     let name = EntryName::random(action);
     let header = JournalHeader {
         version: 0,
@@ -97,8 +95,8 @@ pub(crate) fn announce(
         process: std::process::id(),
         artifacts: 0,
     };
-    store.write_entry(&name, &JournalEntry { header, artifacts }.to_bytes()?)?;
-    Ok(name)
+    let bytes = JournalEntry { header, artifacts }.to_bytes()?;
+    Ok((name, bytes))
 }
 
 fn host() -> ArcStr {
@@ -115,13 +113,13 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    /// Reads all open entries of a kind.
+    /// Reads those of some entries that are of a kind.
     ///
     /// # Errors
     /// Those of the store.
-    pub(crate) fn read(store: &dyn Store, action: JournalAction) -> Result<Self> {
+    pub(crate) fn read(store: &dyn Store, entries: Vec<EntryName>, action: JournalAction) -> Result<Self> {
         let mut this = Self::default();
-        for name in store.entries()?.into_iter().filter(|name| name.action == action) {
+        for name in entries.into_iter().filter(|name| name.action == action) {
             // One that is gone meanwhile claims nothing any more.
             let Some(bytes) = store.read_entry(&name)? else { continue };
             match JournalEntry::from_bytes(&bytes) {

@@ -1,11 +1,11 @@
 //! Where an artifact is: under the root, or somewhere else.
 
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use arcstr::ArcStr;
 use butler_core::{Error, ErrorKind, Result};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::journal::is_reserved;
 
@@ -77,23 +77,6 @@ pub(crate) fn file_uri(path: &Path) -> String {
     format!("file://{}", percent_encode(path.as_os_str().as_bytes(), ENCODED))
 }
 
-/// The local file of a URI; none for other schemes.
-///
-/// # Errors
-/// `Argument` for a file of another host, or with a NUL in its name.
-pub(crate) fn local_file(uri: &str) -> Result<Option<PathBuf>> {
-    let Some(rest) = uri.strip_prefix("file://") else { return Ok(None) };
-    let path = rest.strip_prefix("localhost").filter(|path| path.starts_with('/')).unwrap_or(rest);
-    let bytes: Vec<u8> = percent_decode_str(path).collect();
-    if !path.starts_with('/') || bytes.contains(&0) {
-        return Err(Error::new(
-            ErrorKind::Argument,
-            format!("'{}' is no URI of a local file", uri.escape_debug()),
-        ));
-    }
-    Ok(Some(PathBuf::from(std::ffi::OsString::from_vec(bytes))))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,18 +95,12 @@ mod tests {
     #[test]
     fn uris_are_encoded() {
         assert_eq!(file_uri(Path::new("/a b/ä#%?.x")), "file:///a%20b/%C3%A4%23%25%3F.x");
-        assert_eq!(local_file("file:///a%20b").unwrap(), Some("/a b".into()));
-        assert_eq!(local_file("file://localhost/a").unwrap(), Some("/a".into()));
-        assert_eq!(local_file("https://x/a").unwrap(), None);
-        for uri in ["file://elsewhere/a", "file://a", "file:///a%00b", "file://localhostile"] {
-            assert_eq!(local_file(uri).unwrap_err().kind(), ErrorKind::Argument, "{uri}");
-        }
     }
 
     proptest! {
         #[test]
         fn uris_lead_back(path in "/[^\0]{0,20}") {
-            prop_assert_eq!(local_file(&file_uri(Path::new(&path))).unwrap(), Some(PathBuf::from(path)));
+            prop_assert_eq!(butler_core::local_file(&file_uri(Path::new(&path))).unwrap(), Some(path.into()));
         }
     }
 }

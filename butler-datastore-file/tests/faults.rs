@@ -23,12 +23,12 @@ fn count() -> i64 {
     std::env::var("BUTLER_TEST_FAULTS").ok().and_then(|count| count.parse().ok()).unwrap_or(100)
 }
 
-const SETTINGS: &str = "name = 's3'\ntimeout = '200ms'\nretries = 6\nconcurrency = 16\ntemplates.default = '{run}/{datasetType}_{instrument}_{detector}'";
+const SETTINGS: &str = "name = 's3'\ntimeout = '1s'\nretries = 6\nconcurrency = 16\ntemplates.default = '{run}/{datasetType}_{instrument}_{detector}'";
 
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(250);
 
-const FAULTS: Faults = Faults { errors: 0.05, timeouts: 0.05, lost: 0.02, late: Duration::from_millis(300) };
+const FAULTS: Faults = Faults { errors: 0.05, timeouts: 0.05, lost: 0.02, late: Duration::from_millis(1300) };
 
 struct Fixture {
     server: S3Server,
@@ -126,7 +126,7 @@ async fn nothing_is_lost_and_nothing_is_left() {
     let recoveries = async {
         loop {
             tokio::time::sleep(PAUSE).await;
-            fixture.recover(Duration::from_secs(2)).await;
+            fixture.recover(Duration::from_secs(8)).await;
         }
     };
     let all = futures::stream::iter(0..count()).map(|n| fixture.put(n)).buffer_unordered(16).collect();

@@ -255,6 +255,8 @@ macro_rules! __datastore_cases {
         transactions {
             nothing_is_written_by_preparing,
             the_entry_names_what_is_written,
+            a_write_is_both_steps_in_one,
+            a_write_that_fails_is_undone,
             entries_have_names_of_their_own,
             nothing_but_artifacts_is_left_by_a_commit,
             nothing_is_left_by_a_roll_back,

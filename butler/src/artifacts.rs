@@ -8,10 +8,14 @@ use std::path::{Component, Path, PathBuf};
 use arcstr::ArcStr;
 use butler_core::datastore::{Artifact, ArtifactBody, ArtifactUris, TransferMode};
 use butler_core::{Butler, DatasetRef, Error, ErrorKind, Result};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
+use percent_encoding::percent_decode_str;
 use rustc_hash::FxHashSet;
 
 use crate::source::on_thread;
+
+/// Artifacts that are looked at together.
+const LOCATED: usize = 32;
 
 /// Where artifacts go, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +101,43 @@ impl Retriever {
         Ok(retrieved)
     }
 
+    /// Where the artifacts of datasets lie, in their order, without bringing them: under the root of the
+    /// datastore, where a path shows it, or anywhere.
+    ///
+    /// There are none of a dataset that is known and not stored.
+    ///
+    /// # Errors
+    /// `NotFound` if an artifact is gone; `Connection` and the like.
+    pub async fn locate(butler: &Butler, datasets: &[DatasetRef]) -> Result<Vec<Vec<RetrievedArtifact>>> {
+        let known = butler.with_records(datasets.to_vec()).await?;
+        let store = butler.datastore();
+        let stored: Vec<DatasetRef> = known.iter().filter(|dataset| store.knows(dataset)).cloned().collect();
+        let uris = store.uris(&stored, false).await?;
+        let place = async |(dataset, uris): (&DatasetRef, ArtifactUris)| {
+            let artifacts = store.open(dataset).await?.into_iter();
+            let located = artifacts.map(|Artifact { component, formatter, .. }| {
+                let uri = match &component {
+                    None => uris.primary.as_ref(),
+                    Some(component) => uris.components.get(component),
+                };
+                let uri = uri.map_or("", String::as_str);
+                let path = match path_in_store(dataset.run(), uri) {
+                    Some(path) => path.to_string_lossy().as_ref().into(),
+                    None => uri.into(),
+                };
+                RetrievedArtifact { path, component, formatter }
+            });
+            Ok::<_, Error>(located.collect::<Vec<_>>())
+        };
+        let located = futures::stream::iter(stored.iter().zip(uris)).map(place).buffered(LOCATED);
+        let mut located = located.try_collect::<Vec<_>>().await?.into_iter();
+        let each = known.iter().map(|dataset| match store.knows(dataset) {
+            true => located.next().unwrap_or_default(),
+            false => Vec::new(),
+        });
+        Ok(each.collect())
+    }
+
     async fn bring_all(
         &mut self,
         dataset: &DatasetRef,
@@ -141,7 +182,7 @@ impl Retriever {
 /// Path of an artifact from the directory of its run on, which is where templates begin.
 fn path_in_store(run: &str, uri: &str) -> Option<PathBuf> {
     let (_, rest) = uri.split_once("://").unwrap_or(("", uri));
-    let path = percent_decoded(rest)?;
+    let path = percent_decode_str(rest).decode_utf8().ok()?;
     let at = path.rfind(&format!("/{run}/"))?;
     let path = Path::new(&path[at + 1..]);
     path.components().all(|part| is_normal(&part)).then(|| path.to_owned())
@@ -149,24 +190,6 @@ fn path_in_store(run: &str, uri: &str) -> Option<PathBuf> {
 
 fn is_normal(part: &Component<'_>) -> bool {
     matches!(part, Component::Normal(_))
-}
-
-/// Text with `%41` and the like replaced; none if that is no text.
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        match (first, after) {
-            (b'%', [high, low, after @ ..]) => {
-                let digit = |byte: u8| char::from(byte).to_digit(16);
-                bytes.push(u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?);
-                rest = after;
-            }
-            (byte, _) => bytes.push(*byte),
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 async fn bring(body: ArtifactBody, target: PathBuf, options: &RetrieveOptions) -> Result<()> {

@@ -21,7 +21,7 @@ mod scalar;
 mod source;
 mod write;
 
-pub use export::{ExportOptions, ExportReport, ExportSelection, export};
+pub use export::{ExportOptions, ExportReport, ExportSelection, ExportedArtifacts, export};
 pub use file::{Contents, Counts, ExportFile, Known};
 pub use header::{FormatVersion, Header};
 pub use import::{ImportOptions, ImportReport, Observer, Progress, Stage, Tally, import};

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use async_trait::async_trait;
-use butler_core::{ConfigSource, Error, ErrorKind, Result};
+use butler_core::{ConfigSource, Error, ErrorKind, Result, local_file};
 
 /// Configuration from local files, by path or `file:` URL.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,7 +14,7 @@ pub struct FileSource;
 #[async_trait]
 impl ConfigSource for FileSource {
     async fn read(&self, location: &str) -> Result<Option<String>> {
-        let path = local(location)?.to_owned();
+        let path = local(location)?;
         on_thread(move || match fs::read(&path) {
             Ok(bytes) => String::from_utf8(bytes)
                 .map(Some)
@@ -26,7 +26,7 @@ impl ConfigSource for FileSource {
     }
 
     async fn create(&self, location: &str, text: &str) -> Result<()> {
-        let (path, text) = (local(location)?.to_owned(), text.to_owned());
+        let (path, text) = (local(location)?, text.to_owned());
         on_thread(move || write_new(&path, &text)).await
     }
 }
@@ -54,12 +54,14 @@ fn write_new(path: &str, text: &str) -> Result<()> {
 }
 
 /// The path of a location.
-fn local(location: &str) -> Result<&str> {
-    if let Some(path) = location.strip_prefix("file://") {
-        return Ok(path.strip_prefix("localhost").unwrap_or(path));
+fn local(location: &str) -> Result<String> {
+    if let Some(path) = local_file(location)? {
+        return path.into_os_string().into_string().map_err(|path| {
+            Error::new(ErrorKind::Argument, format!("path '{}' is no text", path.to_string_lossy()))
+        });
     }
     match location.split_once("://") {
-        None => Ok(location),
+        None => Ok(location.to_owned()),
         Some((scheme, _)) => Err(Error::new(
             ErrorKind::Unsupported,
             format!("configuration cannot be read from '{scheme}:' URLs by this build"),

@@ -432,6 +432,82 @@ fn calibrations_are_exported_with_their_files_and_come_in_elsewhere() {
     assert_eq!(of("other"), of("repo"));
 }
 
+/// What a repository answers of its datasets.
+fn datasets_of(repo: &Repo, name: &str) -> Vec<String> {
+    let words = ["query-datasets", name, "--format", "ndjson", "--no-find-first"];
+    let mut lines: Vec<String> = repo.butler(&words).ok().lines().map(str::to_owned).collect();
+    lines.sort();
+    lines.dedup();
+    lines
+}
+
+#[test]
+fn datasets_are_taken_over_by_another_repository() {
+    let repo = Repo::new();
+    repo.butler(&["create", "other"]).ok();
+    let transfer = ["transfer-datasets", "repo", "other", "--register-dataset-types"];
+    let all = datasets_of(&repo, "repo");
+    let refused = repo.butler(&transfer[..3]);
+    assert_eq!(refused.status, 1);
+    assert!(refused.err.contains("is not registered"), "{}", refused.err);
+    let dry = repo.butler(&[&transfer[..], &["--dry-run"]].concat()).ok();
+    assert_eq!(dry, format!("Number of datasets that would be transferred: {}\n", all.len()));
+    assert!(datasets_of(&repo, "other").is_empty());
+    let told = repo.butler(&transfer).ok();
+    assert_eq!(told, format!("Number of datasets transferred: {}\n", all.len()));
+    assert_eq!(datasets_of(&repo, "other"), all);
+    let again = repo.butler(&transfer).ok();
+    assert_eq!(again, "Number of datasets transferred: 0\n");
+    repo.butler(&["verify", "other", "--checksum", "--orphans"]).ok();
+}
+
+#[test]
+fn whole_repositories_are_exported_and_come_in_elsewhere() {
+    let repo = Repo::new();
+    let all = datasets_of(&repo, "repo");
+    for (options, directory) in [
+        (vec!["copied"], "copied"),
+        (vec!["described", "--in-place"], "repo"),
+        (vec!["bare", "--registry-only"], ""),
+    ] {
+        repo.butler(&[&["export", "repo"], &options[..]].concat()).ok();
+        let (name, export) = (format!("from-{}", options[0]), format!("{}/export.yaml", options[0]));
+        repo.butler(&["create", &name]).ok();
+        let mut import = vec!["import", &name, directory, "--export-file", &export, "-t", "copy"];
+        if directory.is_empty() {
+            import[2] = ".";
+            import.push("--registry-only");
+        }
+        repo.butler(&import).ok();
+        assert_eq!(datasets_of(&repo, &name), all, "{options:?}");
+        let collections = |repository: &str| {
+            let words = ["query-collections", repository, "--chains", "tree"];
+            repo.butler(&words).ok()
+        };
+        assert_eq!(collections(&name), collections("repo"), "{options:?}");
+        repo.butler(&["verify", &name, "--checksum", "--orphans"]).ok();
+    }
+}
+
+#[test]
+fn repositories_have_urls_too() {
+    let repo = Repo::new();
+    let url = |name: &str| format!("file://{}", repo.path(name).display());
+    repo.butler(&["create", &url("a%20b")]).ok();
+    assert!(repo.path("a b/butler.toml").is_file());
+    assert_eq!(datasets_of(&repo, &url("repo")), datasets_of(&repo, "repo"));
+    let elsewhere = repo.butler(&["create", "file://elsewhere/c"]);
+    assert!(elsewhere.status == 2 && elsewhere.err.contains("no URI of a local file"), "{}", elsewhere.err);
+}
+
+#[test]
+fn configuration_is_shown_without_a_registry() {
+    let repo = Repo::new();
+    let shown = repo.butler(&["config-dump", "repo"]).ok();
+    fs::remove_file(repo.path("repo/registry.sqlite3")).unwrap();
+    assert_eq!(repo.butler(&["config-dump", "repo"]).ok(), shown);
+}
+
 #[test]
 fn artifacts_are_retrieved_once() {
     let repo = Repo::new();

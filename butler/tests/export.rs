@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use butler::datastore::TransferMode;
 use butler::exchange::{
-    ExportFile, ExportOptions, ExportReport, ExportSelection, ImportOptions, ImportReport, export, import,
+    ExportFile, ExportOptions, ExportReport, ExportSelection, ExportedArtifacts, ImportOptions, ImportReport,
+    export, import,
 };
 use butler::registry::Operation;
 use butler::{
@@ -77,7 +78,7 @@ async fn exported(
 }
 
 fn files_in(directory: &Path) -> ExportOptions {
-    ExportOptions { artifacts: Some(RetrieveOptions::new(directory)) }
+    ExportOptions { artifacts: ExportedArtifacts::Retrieved(RetrieveOptions::new(directory)) }
 }
 
 #[tokio::test]

@@ -66,8 +66,8 @@ impl Default for IngestOptions {
 }
 
 /// A dataset on its way in.
-struct Incoming {
-    dataset: DatasetRef,
+pub(super) struct Incoming {
+    pub(super) dataset: DatasetRef,
     /// Whether it may be registered, or stored, already.
     known: bool,
     /// Whether its run may be new.
@@ -201,6 +201,12 @@ impl Butler {
         Ok(incoming.into_iter().map(|incoming| incoming.dataset).collect())
     }
 
+    /// Datasets that are known elsewhere, with expanded data IDs where they are needed.
+    pub(super) async fn known_incoming(&self, datasets: Vec<DatasetRef>) -> Result<Vec<Incoming>> {
+        let targets = datasets.into_iter().map(PutTarget::Known).collect();
+        self.incoming(targets, IdGenerationMode::Unique, true).await
+    }
+
     /// Gives ids to new datasets, and expanded data IDs to those that are to
     /// be stored where they are needed.
     async fn incoming(
@@ -308,7 +314,7 @@ impl Butler {
     }
 
     /// The changes of the registry that new datasets are: by type, run and what is known of them.
-    fn insertions(&self, incoming: &[Incoming]) -> Result<RegistryBatch> {
+    pub(super) fn insertions(&self, incoming: &[Incoming]) -> Result<RegistryBatch> {
         self.session()?;
         let ingested_at = Instant::now()?;
         let mut places = FxHashMap::default();

@@ -23,6 +23,9 @@ use crate::{Error, ErrorKind, Result};
 /// Datasets that go in one transaction.
 const BATCH: usize = 5_000;
 
+/// Datasets of which nothing is stored that go with their runs in one transaction.
+const ROWS_AT_ONCE: u64 = 100_000;
+
 /// How far long work has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkProgress {
@@ -163,7 +166,15 @@ impl Butler {
         if !referenced {
             refuse_referenced(&plan, "the runs")?;
         }
-        let total = Some(plan.datasets.values().sum());
+        let count = plan.datasets.values().sum();
+        let total = Some(count);
+        if plan.stored == 0 && count <= ROWS_AT_ONCE {
+            // Nothing but rows goes; what was stored meanwhile is in the way.
+            match self.apply_one(Operation::Remove(removal.clone())).await {
+                Err(error) if error.kind() == ErrorKind::OrphanedRecord => {}
+                done => return done.and_then(|_| observer.tell(count, total)),
+            }
+        }
         let options = PruneOptions { purge: true, referenced: true, ..PruneOptions::default() };
         let mut done = 0;
         for name in &names {

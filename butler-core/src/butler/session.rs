@@ -17,6 +17,8 @@ pub(super) struct Session {
     issuer: IdIssuer,
     /// Tables that the datastores need.
     tables: Vec<OpaqueTable>,
+    /// What the bridge to the datastores has to say.
+    preamble: Option<Operation>,
     /// Whether a transaction has written down that the session exists.
     begun: AtomicBool,
     /// Journal entries that are gone, and whose outcomes may go.
@@ -32,8 +34,9 @@ pub(super) struct Extras {
 }
 
 impl Session {
-    pub(super) fn new(tables: Vec<OpaqueTable>) -> Self {
-        Self { issuer: IdIssuer::new(), tables, begun: AtomicBool::new(false), forgettable: Mutex::default() }
+    pub(super) fn new(tables: Vec<OpaqueTable>, preamble: Option<Operation>) -> Self {
+        let (issuer, begun) = (IdIssuer::new(), AtomicBool::new(false));
+        Self { issuer, tables, preamble, begun, forgettable: Mutex::default() }
     }
 
     pub(super) fn issuer(&self) -> &IdIssuer {
@@ -52,6 +55,7 @@ impl Session {
                 user: user_name(),
                 began: Instant::now()?,
             });
+            operations.extend(self.preamble.clone());
             operations.extend(self.tables.iter().cloned().map(Operation::RegisterOpaque));
         }
         let forgotten = std::mem::take(&mut *self.forgettable());

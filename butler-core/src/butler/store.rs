@@ -8,7 +8,7 @@ use arcstr::ArcStr;
 use super::Butler;
 use crate::collection::{CollectionSearch, CollectionType, SearchMember};
 use crate::dataset::{DatasetId, DatasetKind, DatasetRef};
-use crate::datastore::{RemoveTransaction, WriteRequest, WriteTransaction};
+use crate::datastore::{RemoveTransaction, WriteRequest, WriteTransaction, Written, left_over};
 use crate::failpoint;
 use crate::registry::{
     BatchReport, FindRequest, JournalOutcome, Operation, Outcome, RegistryBatch, RegistryExt,
@@ -54,12 +54,15 @@ impl Butler {
         // What takes the place of something that goes finds that there, and is not in its way.
         let explicable = requests.iter().filter(|_| unstored.is_empty());
         let datasets: Vec<DatasetRef> = explicable.flat_map(WriteRequest::datasets).cloned().collect();
+        let moved = self.inner.places.moved(&requests, &unstored);
+        let gone: Vec<DatasetId> = unstored.iter().map(DatasetRef::id).collect();
         let mut transactions = Transactions::default();
         match self.move_bytes(requests, unstored, &mut transactions).await {
             Ok(operations) => operations.into_iter().for_each(|operation| batch.push(operation)),
             Err(error) => {
                 let undone = self.undo(transactions).await;
-                return Err(told(self.explained(error, &datasets).await, undone));
+                let error = self.explained(error, &datasets).await;
+                return Err(if undone { error } else { left_over(error) });
             }
         }
         failpoint::reach("registry begins");
@@ -80,11 +83,14 @@ impl Butler {
             }
             Err(error) => {
                 let undone = self.undo(transactions).await;
-                return Err(told(self.explained(error, &datasets).await, undone));
+                let error = self.inner.places.explained(error, &gone).await;
+                let error = self.explained(error, &datasets).await;
+                return Err(if undone { error } else { left_over(error) });
             }
         };
         failpoint::reach("registry committed");
         self.tidy(transactions).await;
+        self.inner.places.remember(&moved);
         Ok(report)
     }
 
@@ -106,9 +112,8 @@ impl Butler {
             failpoint::reach("removal announced");
         }
         if !requests.is_empty() {
-            let write = transactions.write.insert(self.inner.datastore.prepare_write(requests).await?);
-            failpoint::reach("write announced");
-            let records = write.execute().await?;
+            let Written { transaction, records } = self.inner.datastore.write(requests).await?;
+            transactions.write = Some(transaction);
             failpoint::reach("write executed");
             operations.extend(self.record_operations(records)?);
         }
@@ -131,11 +136,11 @@ impl Butler {
                 }
             }
         }
-        let operation = |(datastore, datasets)| {
+        let operation = |(datastore, datasets): (ArcStr, Vec<DatasetId>)| {
             let tables = tables.get(&datastore).cloned().unwrap_or_default();
-            Operation::RemoveArtifacts { datastore, datasets, tables }
+            self.inner.places.bridge(&datastore)?.remove(datasets, tables)
         };
-        stored.into_iter().map(operation).collect()
+        stored.into_iter().filter_map(operation).collect()
     }
 
     /// After the transaction: what is left over is a recovery's.
@@ -251,18 +256,5 @@ impl Butler {
             }
             None => error.with_hint("it is not stored; choose another run, or put it by its reference"),
         }))
-    }
-}
-
-/// Says what to do about what is left over.
-fn told(error: Error, undone: bool) -> Error {
-    const ADVICE: &str = "`butler recover` deals with what is left over";
-    match (undone, error.hint()) {
-        (true, _) => error,
-        (false, None) => error.with_hint(ADVICE),
-        (false, Some(hint)) => {
-            let hint = format!("{hint}; {ADVICE}");
-            error.with_hint(hint)
-        }
     }
 }

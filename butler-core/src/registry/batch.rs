@@ -158,13 +158,13 @@ pub enum Operation {
         /// Only for these data IDs, if given.
         data_ids: Option<Vec<DataId>>,
     },
-    /// A datastore's table is created, or is there already in the same version.
+    /// A datastore's table is created, or is there already in the same version; its name is written down.
     RegisterOpaque(OpaqueTable),
-    /// A datastore has artifacts of datasets.
+    /// A datastore has artifacts of datasets, which nobody removes until the batch is applied.
     InsertArtifacts {
         /// Name of the datastore.
         datastore: ArcStr,
-        /// The datasets.
+        /// The datasets; the batch fails with `DatasetNotFound` if one is not there.
         datasets: Vec<DatasetId>,
         /// Rows of its tables.
         rows: Vec<OpaqueRows>,

@@ -53,7 +53,8 @@ impl DatastoreFactory for StreamDatastoreFactory {
         let required = section.flag("required")?.unwrap_or(false);
         let timeout = section.duration("timeout")?.unwrap_or(TIMEOUT);
         let stream = Stream {
-            constraints: Constraints::from_section(section, context.universe)?,
+            constraints: Constraints::from_section(section, context.universe)?
+                .with_genres(&context.genres, &name),
             hub: self.hub.clone(),
             targets: Mutex::new(targets),
             patience: required.then_some(timeout),

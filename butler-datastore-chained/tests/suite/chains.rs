@@ -321,6 +321,10 @@ impl Datastore for Failing {
         self.inner.tables()
     }
 
+    fn children(&self) -> Vec<Arc<dyn Datastore>> {
+        self.inner.children()
+    }
+
     fn acceptance(&self, dataset_type: &DatasetType, data_id: Option<&DataId>) -> Acceptance {
         self.inner.acceptance(dataset_type, data_id)
     }

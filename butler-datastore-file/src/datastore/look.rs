@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use arcstr::ArcStr;
 use butler_core::datastore::{Artifact, ArtifactBody, ArtifactUris};
-use butler_core::{DatasetRef, Error, ErrorKind, ReadSource, Result};
+use butler_core::{DatasetRef, Error, ErrorKind, ReadSource, Result, local_file};
 
 use super::Inner;
 use super::plan::TypePlan;
 use super::read::check_size;
-use crate::location::{Location, local_file, scheme};
+use crate::location::{Location, scheme};
 use crate::record::FileRecord;
 use crate::store::{FileSource, is_file};
 use crate::work::{Shared, blocking, joined, start};

@@ -133,10 +133,6 @@ impl Store for ObjectStore {
         None
     }
 
-    fn path_of(&self, _: &Path) -> Result<Option<ArcStr>> {
-        Ok(None)
-    }
-
     fn exists(&self, path: &str) -> Result<bool> {
         match wait(self.again.stat(path))? {
             Ok(metadata) => Ok(metadata.is_file()),

@@ -20,7 +20,8 @@ use arcstr::ArcStr;
 use async_trait::async_trait;
 use butler_core::datastore::{
     Acceptance, Artifact, ArtifactUris, Bookkeeper, Datastore, DatastoreCapabilities, Finding, GetRequest,
-    RecoverOptions, RecoveredEntry, RemoveTransaction, VerifyOptions, WriteRequest, WriteTransaction,
+    RecordsByDataset, RecoverOptions, RecoveredEntry, RemoveTransaction, VerifyOptions, WriteRequest,
+    WriteTransaction, Written,
 };
 use butler_core::registry::OpaqueTable;
 use butler_core::{DataId, DatasetRef, DatasetType, Object, Result};
@@ -124,6 +125,10 @@ impl Datastore for TamperedDatastore {
         answers::tables(self)
     }
 
+    fn children(&self) -> Vec<Arc<dyn Datastore>> {
+        self.inner.children()
+    }
+
     fn acceptance(&self, dataset_type: &DatasetType, data_id: Option<&DataId>) -> Acceptance {
         match self.flaw {
             Flaw::AcceptsAll => Acceptance::Minimal,
@@ -142,6 +147,16 @@ impl Datastore for TamperedDatastore {
 
     async fn prepare_write(&self, requests: Vec<WriteRequest>) -> Result<Box<dyn WriteTransaction>> {
         writes::prepare(self, requests).await
+    }
+
+    async fn write(&self, requests: Vec<WriteRequest>) -> Result<Written> {
+        let mut transaction = self.prepare_write(requests).await?;
+        let records = match (transaction.execute().await, self.flaw) {
+            (Err(error), Flaw::FailureStays) => return Err(error),
+            (Ok(_), Flaw::RecordsForgotten) => Ok(RecordsByDataset::default()),
+            (result, _) => result,
+        };
+        Written::of(transaction, records).await
     }
 
     async fn prepare_remove(&self, datasets: Vec<DatasetRef>) -> Result<Box<dyn RemoveTransaction>> {

@@ -69,6 +69,38 @@ pub(super) async fn the_entry_names_what_is_written(h: &dyn DatastoreHarness) ->
     Ok(())
 }
 
+pub(super) async fn a_write_is_both_steps_in_one(h: &dyn DatastoreHarness) -> Result<()> {
+    let fixture = Fixture::new(h).await?;
+    for count in [1, 20] {
+        let datasets = &datasets(&fixture)[..count];
+        let written = fixture.datastore.write(requests(datasets)).await?;
+        if journals(&fixture) {
+            assert_eq!(written.transaction.entries(), [fixture.entry().await?.header.entry]);
+            let files = fixture.files().await?;
+            assert_eq!(files.iter().filter(|path| path.ends_with(".plain")).count(), count);
+            let recorded: Vec<_> = written.records.0.iter().map(|(id, _)| *id).collect();
+            assert_eq!(recorded, datasets.iter().map(DatasetRef::id).collect::<Vec<_>>());
+        }
+        written.transaction.roll_back().await?;
+        assert_eq!(fixture.files().await?, [""; 0]);
+    }
+    Ok(())
+}
+
+pub(super) async fn a_write_that_fails_is_undone(h: &dyn DatastoreHarness) -> Result<()> {
+    let fixture = Fixture::new(h).await?;
+    let stored = fixture.put_number("x", 100).await?;
+    let files = fixture.files().await?;
+    for others in [0, 2, 20] {
+        let mut wanted = requests(&datasets(&fixture)[..others]);
+        wanted.push(put(&stored.with_records(None), Structured::from(2)));
+        fails(fixture.datastore.write(wanted).await, ErrorKind::AlreadyExists);
+        assert_eq!(fixture.files().await?, files);
+        assert_eq!(fixture.value(&stored).await?, 100);
+    }
+    Ok(())
+}
+
 pub(super) async fn entries_have_names_of_their_own(h: &dyn DatastoreHarness) -> Result<()> {
     let fixture = Fixture::new(h).await?;
     let datasets = datasets(&fixture);

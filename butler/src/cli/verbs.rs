@@ -21,6 +21,7 @@ mod recover;
 mod register;
 mod remove;
 mod retrieve;
+mod transfer;
 mod validity;
 mod verify;
 
@@ -56,6 +57,8 @@ verbs! {
     Create(create::Create),
     /// Import dimension records, datasets and collections from an export
     Import(import::Import),
+    /// Export datasets, with all that belongs to them
+    Export(export::Export),
     /// Export calibration collections with their datasets and files
     ExportCalibs(export::ExportCalibs),
     /// Register a dataset type
@@ -76,6 +79,8 @@ verbs! {
     FindDataset(object::FindDataset),
     /// Copy or link artifacts of datasets into a directory
     RetrieveArtifacts(retrieve::RetrieveArtifacts),
+    /// Take over datasets of another repository
+    TransferDatasets(transfer::TransferDatasets),
     /// List datasets
     QueryDatasets(datasets::QueryDatasets),
     /// List data IDs

@@ -5,10 +5,9 @@ use std::io;
 use std::sync::Arc;
 
 use arcstr::ArcStr;
-use butler_core::registry::RecordSet;
 use butler_core::{
-    Butler, CollectionCatalog, CollectionType, DataId, DatasetId, DatasetQuery, DatasetRef, DatasetType,
-    DimensionElement, DimensionRecord, DimensionValue, Error, ErrorKind, NamePatterns, Result, Timespan,
+    Butler, CollectionCatalog, CollectionType, DatasetId, DatasetQuery, DatasetRef, DatasetType, Error,
+    ErrorKind, NamePatterns, RelatedRecords, Result, Timespan,
 };
 use futures::TryStreamExt;
 use rustc_hash::FxHashSet;
@@ -47,11 +46,23 @@ impl Default for ExportSelection {
     }
 }
 
+/// What an export says of artifacts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ExportedArtifacts {
+    /// Nothing: datasets alone are described.
+    #[default]
+    Unmentioned,
+    /// Where they lie now: under the root of the datastore, from which an import takes them.
+    InPlace,
+    /// Where they were brought to.
+    Retrieved(RetrieveOptions),
+}
+
 /// How datasets are exported.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExportOptions {
-    /// Where artifacts go; without it, datasets are described and their artifacts left alone.
-    pub artifacts: Option<RetrieveOptions>,
+    /// What is done with artifacts.
+    pub artifacts: ExportedArtifacts,
 }
 
 /// What was exported.
@@ -90,13 +101,17 @@ pub async fn export(
     let types = butler.dataset_types(&selection.dataset_types).await?;
     let types: Vec<DatasetType> = types.into_iter().filter(|ty| ty.component_name().is_none()).collect();
     let (_, catalog) = butler.collections(&NamePatterns::all(), false).await?;
-    let retriever = options.artifacts.map(|options| Retriever::new(butler, options)).transpose()?;
+    let artifacts = match options.artifacts {
+        ExportedArtifacts::Unmentioned => Artifacts::Unmentioned,
+        ExportedArtifacts::InPlace => Artifacts::InPlace,
+        ExportedArtifacts::Retrieved(options) => Artifacts::Retrieved(Retriever::new(butler, options)?),
+    };
     let mut export = Export {
         butler,
         selection,
         types,
         catalog,
-        retriever,
+        artifacts,
         out: Out { writer: Some(Box::new(writer)), items: 0 },
         report: ExportReport::default(),
     };
@@ -110,15 +125,19 @@ pub async fn export(
     Ok(export.report)
 }
 
-/// Records of elements by their keys.
-type Records = BTreeMap<DimensionElement, BTreeMap<Vec<DimensionValue>, DimensionRecord>>;
-
 /// What the first look at the datasets finds.
 #[derive(Default)]
 struct Chosen {
     ids: FxHashSet<DatasetId>,
     runs: BTreeSet<ArcStr>,
-    records: Records,
+    records: RelatedRecords,
+}
+
+/// How artifacts come into the export.
+enum Artifacts {
+    Unmentioned,
+    InPlace,
+    Retrieved(Retriever),
 }
 
 struct Export<'a> {
@@ -126,7 +145,7 @@ struct Export<'a> {
     selection: ExportSelection,
     types: Vec<DatasetType>,
     catalog: CollectionCatalog,
-    retriever: Option<Retriever>,
+    artifacts: Artifacts,
     out: Out,
     report: ExportReport,
 }
@@ -156,7 +175,7 @@ impl Export<'_> {
             while let Some(batch) = batches.try_next().await? {
                 for dataset in batch {
                     if chosen.ids.insert(dataset.id()) {
-                        gather(&mut chosen.records, dataset.data_id());
+                        chosen.records.gather(dataset.data_id());
                         if !chosen.runs.contains(dataset.run()) {
                             chosen.runs.insert(dataset.run().clone());
                         }
@@ -164,44 +183,16 @@ impl Export<'_> {
                 }
             }
         }
-        self.gather_populated(&mut chosen.records).await?;
+        self.butler.gather_populated(&mut chosen.records).await?;
         Ok(chosen)
     }
 
-    /// Gathers records that come with others: of a visit, which exposures it is made of.
-    async fn gather_populated(&self, records: &mut Records) -> Result<()> {
-        for element in self.butler.universe().elements() {
-            let Some(populating) = element.populated_by().filter(|_| element.always_join()) else { continue };
-            let data_ids: Vec<DataId> = records
-                .get(&populating)
-                .into_iter()
-                .flat_map(BTreeMap::values)
-                .map(DimensionRecord::data_id)
-                .collect();
-            if data_ids.is_empty() {
-                continue;
-            }
-            let names = element.minimal_group().names();
-            let query = self.butler.query_data_ids(names).join_data_ids(data_ids).expanded(true);
-            let mut batches = query.stream().await?;
-            while let Some(batch) = batches.try_next().await? {
-                batch.iter().for_each(|data_id| gather(records, data_id));
-            }
+    async fn records(&mut self, records: RelatedRecords) -> Result<()> {
+        for (element, count) in records.counts() {
+            self.report.records.insert(element.name().clone(), count as u64);
         }
-        Ok(())
-    }
-
-    async fn records(&mut self, records: Records) -> Result<()> {
-        for (element, records) in records {
-            self.report.records.insert(element.name().clone(), records.len() as u64);
-            let mut records = records.into_values();
-            loop {
-                let some: Vec<DimensionRecord> = records.by_ref().take(BATCH).collect();
-                if some.is_empty() {
-                    break;
-                }
-                self.out.item(&Item::Records(RecordSet::new(element, some))).await?;
-            }
+        for records in records.into_sets(BATCH) {
+            self.out.item(&Item::Records(records)).await?;
         }
         Ok(())
     }
@@ -272,9 +263,10 @@ impl Export<'_> {
     async fn datasets_of_run(&mut self, dataset_type: &DatasetType, datasets: &[DatasetRef]) -> Result<()> {
         let mut files: Vec<ExportedFile> = Vec::new();
         let mut by_path: BTreeMap<ArcStr, usize> = BTreeMap::new();
-        let artifacts = match &mut self.retriever {
-            Some(retriever) => retriever.retrieve(datasets).await?,
-            None => vec![Vec::new(); datasets.len()],
+        let artifacts = match &mut self.artifacts {
+            Artifacts::Unmentioned => vec![Vec::new(); datasets.len()],
+            Artifacts::InPlace => Retriever::locate(self.butler, datasets).await?,
+            Artifacts::Retrieved(retriever) => retriever.retrieve(datasets).await?,
         };
         for (dataset, artifacts) in datasets.iter().zip(artifacts) {
             let (path, formatter) = match <[RetrievedArtifact; 1]>::try_from(artifacts) {
@@ -372,14 +364,6 @@ impl Export<'_> {
         }
         members.values_mut().for_each(|ids| ids.sort_unstable());
         Ok(members)
-    }
-}
-
-/// Takes the records of an expanded data ID.
-fn gather(records: &mut Records, data_id: &DataId) {
-    for record in data_id.records().into_iter().flat_map(|records| records.iter()).flatten() {
-        let known = records.entry(record.element()).or_default();
-        known.entry(record.required_values().into_vec()).or_insert_with(|| record.clone());
     }
 }
 

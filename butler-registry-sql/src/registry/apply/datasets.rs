@@ -117,7 +117,9 @@ fn write(
         tx.insert(&DATASET, &datasets, OnConflict::Fail)?;
         tx.insert(&handle.data, &data, OnConflict::Fail)?;
         Ok(())
-    })
+    })?;
+    session.know_fresh(chosen.iter().map(|&index| insert.ids[index]));
+    Ok(())
 }
 
 fn dataset_rows(insert: &DatasetInsert, handle: &SharedTypeHandle, run: i64, chosen: &[usize]) -> RowBatch {
@@ -338,6 +340,7 @@ fn explain_conflict(
 
 /// Checks that datasets are in the registry, and locks them against removal.
 pub(super) fn check_present(session: &mut Session<'_>, ids: &[DatasetId]) -> Result<()> {
+    let ids: Vec<DatasetId> = ids.iter().copied().filter(|id| !session.is_fresh(*id)).collect();
     if ids.is_empty() {
         return Ok(());
     }

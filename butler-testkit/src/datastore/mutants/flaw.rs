@@ -114,6 +114,8 @@ flaws! {
     CommitKeepsEntry = "leaves the entry after a commit" in ["transactions"],
     TemporaryLeft = "leaves a temporary file after a commit" in ["transactions"],
     SweepsOthers = "deletes the temporary files of others" in ["concurrency", "transactions"],
+    FailureStays = "leaves what a write that failed has written" in ["transactions"],
+    RecordsForgotten = "gives no records of what is written at once" in ["transactions"],
     RollBackNothing = "does not roll back" in ["transactions"],
     RollBackKeepsEntry = "leaves the entry after a roll-back" in ["transactions"],
     RollBackNeedsExecution = "fails to roll back what was not executed" in ["transactions"],

@@ -1,8 +1,8 @@
 //! Options that several verbs have, and what they mean.
 
 use butler::{
-    ArcStr, Butler, Error, ErrorKind, Instant, NamePatterns, QueryBuilder, QueryRow, Result, Timespan,
-    WorkObserver,
+    ArcStr, Butler, DatasetQuery, Error, ErrorKind, Instant, NamePatterns, QueryBuilder, QueryRow, Result,
+    Timespan, WorkObserver,
 };
 use clap::Args;
 use futures::TryStreamExt;
@@ -106,6 +106,33 @@ fn limit(given: Option<i64>, format: Format) -> (Option<u64>, bool) {
         None if format == Format::Table => (Some(SHOWN), true),
         None | Some(0) => (None, false),
         Some(limit) => (Some(limit.unsigned_abs()), limit < 0),
+    }
+}
+
+/// Which datasets are meant.
+#[derive(Args, Clone, Debug)]
+pub(super) struct DatasetChoice {
+    /// Names and patterns of dataset types [all]
+    #[arg(short, long = "dataset-type", value_name = "GLOB", value_delimiter = ',')]
+    dataset_types: Vec<String>,
+    /// Collections to search [the default ones, or all]
+    #[arg(long, value_name = "GLOB", value_delimiter = ',')]
+    collections: Vec<String>,
+    /// Of each data ID only the dataset of the first collection
+    #[arg(long, overrides_with = "no_find_first")]
+    find_first: bool,
+    /// All datasets of each data ID (the default)
+    #[arg(long)]
+    no_find_first: bool,
+}
+
+impl DatasetChoice {
+    /// Asks for them.
+    pub(super) fn query(&self, butler: &Butler) -> Result<DatasetQuery> {
+        Ok(butler
+            .query_datasets(patterns_or_all(&self.dataset_types)?)
+            .collections(collections(butler, &self.collections)?)
+            .find_first(self.find_first))
     }
 }
 

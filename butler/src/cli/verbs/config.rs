@@ -20,9 +20,8 @@ pub(crate) struct ConfigDump {
 
 impl ConfigDump {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
-        let butler = context.read(&self.repository.repo).await?;
-        output::line(butler.config().dump(self.subset.as_deref())?.trim_end())?;
-        butler.close().await
+        let config = context.builder().config(&self.repository.repo).await?;
+        output::line(config.dump(self.subset.as_deref())?.trim_end())
     }
 }
 

@@ -1,17 +1,63 @@
-//! `export-calibs`.
+//! `export` and `export-calibs`.
 
 use std::fs::{self, File};
 use std::io::BufWriter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use butler::datastore::TransferMode;
-use butler::exchange::{ExportOptions, ExportReport, ExportSelection, export};
-use butler::{ArcStr, CollectionType, Error, ErrorKind, NamePatterns, Result, RetrieveOptions};
+use butler::exchange::{ExportOptions, ExportReport, ExportSelection, ExportedArtifacts, export};
+use butler::{ArcStr, Butler, CollectionType, Error, ErrorKind, NamePatterns, Result, RetrieveOptions};
 use clap::Args;
 
-use super::common::{Repository, patterns_or_all};
+use super::common::{Repository, collections, patterns_or_all};
 use crate::cli::context::Context;
 use crate::cli::output;
+
+/// Arguments of `export`.
+#[derive(Args, Debug)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    repository: Repository,
+    /// New or empty directory for export.yaml and the files
+    directory: PathBuf,
+    /// Names and patterns of dataset types [all]
+    #[arg(short, long = "dataset-type", value_name = "GLOB", value_delimiter = ',')]
+    dataset_types: Vec<String>,
+    /// Collections to export datasets of, and to describe [the default ones, or all]
+    #[arg(long, value_name = "GLOB", value_delimiter = ',')]
+    collections: Vec<String>,
+    /// Only datasets for which this expression is true
+    #[arg(long = "where", value_name = "EXPR", default_value = "", hide_default_value = true)]
+    condition: String,
+    /// How files come there: auto, copy, link, hardlink, symlink, relsymlink
+    #[arg(short, long, value_name = "MODE", default_value = "auto")]
+    transfer: TransferMode,
+    /// Describe datasets, and say nothing of their files
+    #[arg(long)]
+    registry_only: bool,
+    /// Leave files where they are: an import takes them from the root of this repository
+    #[arg(long, conflicts_with_all = ["registry_only", "transfer"])]
+    in_place: bool,
+}
+
+impl Export {
+    pub(crate) async fn run(self, context: &Context) -> Result<()> {
+        let butler = context.read(&self.repository.repo).await?;
+        let search = collections(&butler, &self.collections)?;
+        let selection = ExportSelection {
+            dataset_types: patterns_or_all(&self.dataset_types)?,
+            collections: butler.collections(&search, false).await?.0,
+            search,
+            condition: self.condition,
+        };
+        let artifacts = match (self.registry_only, self.in_place) {
+            (true, _) => ExportedArtifacts::Unmentioned,
+            (false, true) => ExportedArtifacts::InPlace,
+            (false, false) => retrieved(self.transfer, &self.directory),
+        };
+        write(&butler, selection, &self.directory, artifacts).await
+    }
+}
 
 /// Arguments of `export-calibs`.
 #[derive(Args, Debug)]
@@ -54,26 +100,38 @@ impl ExportCalibs {
         }
         let selection =
             ExportSelection { dataset_types: types, search, condition: String::new(), collections };
-        let options = RetrieveOptions { transfer: self.transfer, ..RetrieveOptions::new(&self.directory) };
-        let file = self.new_file()?;
-        let options = ExportOptions { artifacts: Some(options) };
-        tell(&export(&butler, selection, BufWriter::new(file), options).await?)
+        write(&butler, selection, &self.directory, retrieved(self.transfer, &self.directory)).await
     }
+}
 
-    /// The file of the export, in a directory without anything else.
-    fn new_file(&self) -> Result<File> {
-        let shown = self.directory.display();
-        let failed = |error: std::io::Error| {
-            Error::new(ErrorKind::Permission, format!("nothing can be written to '{shown}': {error}"))
-                .with_source(error)
-        };
-        fs::create_dir_all(&self.directory).map_err(failed)?;
-        if fs::read_dir(&self.directory).map_err(failed)?.next().is_some() {
-            return Err(Error::new(ErrorKind::AlreadyExists, format!("directory '{shown}' is not empty"))
-                .with_hint("name a new or empty directory"));
-        }
-        File::create_new(self.directory.join("export.yaml")).map_err(failed)
+/// Writes an export, with or without artifacts.
+async fn write(
+    butler: &Butler,
+    selection: ExportSelection,
+    directory: &Path,
+    artifacts: ExportedArtifacts,
+) -> Result<()> {
+    let file = new_file(directory)?;
+    tell(&export(butler, selection, BufWriter::new(file), ExportOptions { artifacts }).await?)
+}
+
+fn retrieved(transfer: TransferMode, directory: &Path) -> ExportedArtifacts {
+    ExportedArtifacts::Retrieved(RetrieveOptions { transfer, ..RetrieveOptions::new(directory) })
+}
+
+/// The file of the export, in a directory without anything else.
+fn new_file(directory: &Path) -> Result<File> {
+    let shown = directory.display();
+    let failed = |error: std::io::Error| {
+        Error::new(ErrorKind::Permission, format!("nothing can be written to '{shown}': {error}"))
+            .with_source(error)
+    };
+    fs::create_dir_all(directory).map_err(failed)?;
+    if fs::read_dir(directory).map_err(failed)?.next().is_some() {
+        return Err(Error::new(ErrorKind::AlreadyExists, format!("directory '{shown}' is not empty"))
+            .with_hint("name a new or empty directory"));
     }
+    File::create_new(directory.join("export.yaml")).map_err(failed)
 }
 
 fn tell(report: &ExportReport) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use arcstr::ArcStr;
-use butler_core::{Butler, Error, ErrorKind, IngestFile, PutTarget, Result};
+use butler_core::{Butler, Error, ErrorKind, IngestFile, PutTarget, Result, local_file};
 
 use crate::exchange::formatters;
 use crate::exchange::item::{ExportedFile, Item};
@@ -22,14 +22,14 @@ impl Directory {
     /// `Argument` if there is no such path.
     pub(super) fn new(given: Option<&str>, export: Option<&Path>) -> Result<Self> {
         let path = match given {
-            Some(url) if is_url(url) => match url.strip_prefix("file://") {
-                Some(path) => Path::new(path),
+            Some(url) if is_url(url) => match local_file(url)? {
+                Some(path) => path,
                 None => return Ok(Self::Url(url.trim_end_matches('/').to_owned())),
             },
-            Some(path) => Path::new(path),
-            None => export.unwrap_or(Path::new(".")),
+            Some(path) => path.into(),
+            None => export.unwrap_or(Path::new(".")).to_owned(),
         };
-        let absolute = std::path::absolute(path).map_err(|error| {
+        let absolute = std::path::absolute(&path).map_err(|error| {
             Error::new(ErrorKind::Argument, format!("'{}' is no directory", path.display()))
                 .with_source(error)
         })?;
@@ -56,14 +56,17 @@ impl Directory {
         let paths = datasets.files.iter().filter_map(|file| Some((file, file.path.as_deref()?)));
         for (file, path) in paths {
             let place = self.join(path);
-            let local = place.strip_prefix("file://").unwrap_or(&place);
-            if is_url(local) || Path::new(local).is_file() {
+            let there = match local_file(&place)? {
+                Some(path) => path.is_file(),
+                None => is_url(&place) || Path::new(place.as_str()).is_file(),
+            };
+            if there {
                 continue;
             }
             let dataset = file.datasets.first().map(ToString::to_string).unwrap_or_default();
             return Err(Error::new(
                 ErrorKind::NotFound,
-                format!("file '{}' of dataset {dataset} is not there", local.escape_debug()),
+                format!("file '{}' of dataset {dataset} is not there", place.escape_debug()),
             )
             .with_hint("name the directory that paths are relative to, or import into the registry only"));
         }
