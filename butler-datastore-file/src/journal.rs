@@ -236,7 +236,9 @@ impl LiveLease {
 pub(crate) fn late(what: &str) -> Error {
     Error::new(ErrorKind::Timeout, format!("{what} took longer than the datastore's lease"))
         .with_retry(Retry::Temporary)
-        .with_hint("`butler recover` deals with what is left; a longer `lease` in the configuration gives more time")
+        .with_hint(
+            "`butler recover` deals with what is left; a longer `lease` in the configuration gives more time",
+        )
 }
 
 #[cfg(test)]

@@ -448,7 +448,8 @@ mod tests {
         for (message, kind) in kinds {
             assert_eq!(Error::from(Failure::Connect(message.into())).kind(), kind, "{message}");
         }
-        let gone = Failure::Connect("connection to server at \"h\", port 5432 failed: Connection refused".into());
+        let gone =
+            Failure::Connect("connection to server at \"h\", port 5432 failed: Connection refused".into());
         assert_eq!(Error::from(gone).retry(), Retry::Temporary);
     }
 }

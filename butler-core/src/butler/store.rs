@@ -148,7 +148,8 @@ impl Butler {
         let Transactions { write, remove } = transactions;
         if let Some(write) = write {
             let entries = write.entries();
-            let _ = self.note(entries, write.commit().await, "datasets are stored, but something is left over");
+            let _ =
+                self.note(entries, write.commit().await, "datasets are stored, but something is left over");
             failpoint::reach("write settled");
         }
         if let Some(remove) = remove {
@@ -165,7 +166,8 @@ impl Butler {
         let mut undone = true;
         if let Some(write) = write {
             let entries = write.entries();
-            undone &= self.note(entries, write.roll_back().await, "what was written could not be removed again");
+            undone &=
+                self.note(entries, write.roll_back().await, "what was written could not be removed again");
         }
         if let Some(remove) = remove {
             let entries = remove.entries();
@@ -198,7 +200,9 @@ impl Butler {
             Ok(Outcome::Aborted) => {
                 let told = "the connection was lost before the commit, which did not happen";
                 let told = Error::new(ErrorKind::Connection, told).with_retry(Retry::Temporary);
-                Err(told.with_hint("try again; `butler recover` deletes what is left over").with_source(error))
+                Err(told
+                    .with_hint("try again; `butler recover` deletes what is left over")
+                    .with_source(error))
             }
             Err(_) => Err(error.with_hint("run `butler recover` when the registry can be reached again")),
         }

@@ -161,7 +161,10 @@ impl Bookkeeper for Asked<'_> {
     }
 
     async fn outcomes(&self, entries: Vec<ArcStr>) -> Result<Vec<Option<Outcome>>> {
-        self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(entries.iter().cloned());
+        self.entries
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .extend(entries.iter().cloned());
         self.books.outcomes(entries).await
     }
 

@@ -112,7 +112,12 @@ fn writer(state: &State, number: usize, flaw: Option<Flaw>, next: &mut Next) {
     }
 }
 
-fn place(state: &State, number: usize, flaw: Option<Flaw>, push: &mut dyn FnMut(&'static str, &dyn Fn(&mut State))) {
+fn place(
+    state: &State,
+    number: usize,
+    flaw: Option<Flaw>,
+    push: &mut dyn FnMut(&'static str, &dyn Fn(&mut State)),
+) {
     let path = state.path(number);
     if state.artifacts[path].is_some() {
         push("finds something in its place", &|then| then.writers[number].step = WriterStep::Undone);

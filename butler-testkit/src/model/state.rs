@@ -258,7 +258,9 @@ impl State {
             let was_lost = self.lost && dataset == usize::from(OLD);
             let there = self.artifacts[usize::from(path)];
             if !was_lost && there.map(usize::from) != Some(dataset) {
-                return Some(format!("dataset {dataset} is recorded at path {path}, where there is no artifact of it"));
+                return Some(format!(
+                    "dataset {dataset} is recorded at path {path}, where there is no artifact of it"
+                ));
             }
         }
         for (path, owner) in self.artifacts.iter().enumerate() {
@@ -267,7 +269,9 @@ impl State {
             // The old dataset has the entry of the remover.
             let entry = dataset.checked_sub(1).unwrap_or(REMOVAL);
             if !recorded && !self.entries[entry] {
-                return Some(format!("path {path} has an artifact of dataset {dataset}, which nothing names"));
+                return Some(format!(
+                    "path {path} has an artifact of dataset {dataset}, which nothing names"
+                ));
             }
         }
         match self.lie {

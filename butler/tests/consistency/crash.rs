@@ -180,7 +180,9 @@ async fn kill_again_and_again(kind: Kind, usual: u64) {
         let mut random = fastrand::Rng::with_seed(seed);
         let trial = Trial::new(&template, seed, None).await;
         let killed = trial.kill(&mut random, kind, seed as usize);
-        tally.note(killed.unwrap_or_else(|errors| panic!("seed {seed}: the child failed by itself: {errors}")));
+        tally.note(
+            killed.unwrap_or_else(|errors| panic!("seed {seed}: the child failed by itself: {errors}")),
+        );
         trial.place.let_go().await;
         // Most recoveries are killed too.
         if !seed.is_multiple_of(3)

@@ -8,8 +8,8 @@ use butler::backend::Backend;
 use butler::datastore::{RecoverOptions, WriteRequest, WriteTransaction};
 use butler::registry::{Operation, RecordConflict, RecordSet, RegistryBatch};
 use butler::{
-    Butler, CollectionType, Creation, DatasetRef, DatasetType, DimensionRecord, Draft, FieldValue, Lookup, Object,
-    data_id,
+    Butler, CollectionType, Creation, DatasetRef, DatasetType, DimensionRecord, Draft, FieldValue, Lookup,
+    Object, data_id,
 };
 use butler_testkit::datastore::s3::S3Server;
 use serde_json::json;

@@ -293,7 +293,9 @@ async fn dataset_types_go_with_a_plan() {
     assert_eq!((plan.datasets["thing"], plan.stored, plan.bytes, plan.tags["tag"]), (6, 5, Some(bytes), 2));
 
     let text = stdout(&repository.command(&["remove-dataset-type", "thing", "--dry-run"]));
-    for part in ["dataset type thing", "datasets of type thing: 6", "stored datasets: 5, ", "collection tag: 2"] {
+    for part in
+        ["dataset type thing", "datasets of type thing: 6", "stored datasets: 5, ", "collection tag: 2"]
+    {
         assert!(text.contains(part), "{text}");
     }
     // There are datasets of it; then there is nobody to ask; then something refers to them.
@@ -306,7 +308,8 @@ async fn dataset_types_go_with_a_plan() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("tag (2)"));
     assert_eq!(repository.artifacts().len(), 6);
 
-    let text = stdout(&repository.command(&["remove-dataset-type", "thing", "--purge", "--force", "--no-confirm"]));
+    let text =
+        stdout(&repository.command(&["remove-dataset-type", "thing", "--purge", "--force", "--no-confirm"]));
     assert!(text.ends_with("removed thing\n"), "{text}");
     assert_eq!(repository.artifacts().len(), 1);
     assert_eq!(value(butler, flat.id()).await.unwrap(), 1);

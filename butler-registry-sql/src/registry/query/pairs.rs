@@ -73,11 +73,7 @@ pub(super) async fn overlap_pairs(
     Ok(Some(((a, b), joined(&left, &right, &ours, &theirs, &pairs))))
 }
 
-async fn read_both(
-    shared: &Shared,
-    left: &Side<'_>,
-    right: &Side<'_>,
-) -> Result<Option<(Records, Records)>> {
+async fn read_both(shared: &Shared, left: &Side<'_>, right: &Side<'_>) -> Result<Option<(Records, Records)>> {
     // What more is said of is likely to be few.
     if left.conditions.len() > right.conditions.len() {
         return read_in_order(shared, left, right).await;

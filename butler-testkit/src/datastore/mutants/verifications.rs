@@ -33,18 +33,26 @@ pub(super) async fn verify(
         Flaw::SizesPassedOver => pass_over(FindingKind::Size),
         Flaw::BytesPassedOver => pass_over(FindingKind::Checksum),
         Flaw::OrphansPassedOver => pass_over(FindingKind::Orphan),
-        Flaw::SoundFound => found.extend(datasets.iter().map(|dataset| finding(this, "sound", Some(dataset)))),
+        Flaw::SoundFound => {
+            found.extend(datasets.iter().map(|dataset| finding(this, "sound", Some(dataset))))
+        }
         Flaw::FoundForEach => {
             let each = |finding: Finding| -> Vec<Finding> {
                 let one = |dataset: &String| Finding { datasets: vec![dataset.clone()], ..finding.clone() };
-                if finding.datasets.len() < 2 { vec![finding] } else { finding.datasets.iter().map(one).collect() }
+                if finding.datasets.len() < 2 {
+                    vec![finding]
+                } else {
+                    finding.datasets.iter().map(one).collect()
+                }
             };
             found = found.into_iter().flat_map(each).collect();
         }
         Flaw::JournalPassedOver if options.orphans => {
             for path in this.disk.entries("") {
                 let entry = fs::read(path).ok().and_then(|bytes| JournalEntry::from_bytes(&bytes).ok());
-                found.extend(entry.iter().flat_map(JournalEntry::paths).map(|path| finding(this, &path, None)));
+                found.extend(
+                    entry.iter().flat_map(JournalEntry::paths).map(|path| finding(this, &path, None)),
+                );
             }
         }
         Flaw::FoundIsDeleted => {

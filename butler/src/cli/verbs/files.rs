@@ -4,8 +4,8 @@ use std::path::Path;
 
 use butler::datastore::TransferMode;
 use butler::{
-    ArcStr, Butler, Draft, Error, ErrorKind, IdGenerationMode, IngestFile, IngestOptions, LooseDataId, PutTarget,
-    Result,
+    ArcStr, Butler, Draft, Error, ErrorKind, IdGenerationMode, IngestFile, IngestOptions, LooseDataId,
+    PutTarget, Result,
 };
 use clap::Args;
 use rustc_hash::FxHashMap;

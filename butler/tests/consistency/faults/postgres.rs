@@ -152,7 +152,8 @@ async fn cut_everywhere(outage: Duration, check: impl Fn(Cut, &Result<()>)) {
             let builder = butler::builder().writable(true).set("registry.url", proxy.url(&schema));
             let butler = builder.open(path.to_str().unwrap()).await.unwrap();
             // The commit of the transaction that has the outcome, not of one that reads.
-            let after = matches!(cut, Cut::Before("COMMIT") | Cut::Reply(_) | Cut::After(_)).then_some("committed");
+            let after =
+                matches!(cut, Cut::Before("COMMIT") | Cut::Reply(_) | Cut::After(_)).then_some("committed");
             proxy.cut(cut, after, outage);
             let result = attempt.run(&butler).await;
             assert!(proxy.heal(), "{work:?} had nothing to cut by {cut:?}");
