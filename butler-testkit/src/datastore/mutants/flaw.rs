@@ -29,7 +29,7 @@ flaws! {
     DisassemblyIgnored = "stores composites whole whatever is configured" in ["components", "uris"],
     ChecksumsForgotten = "records no checksums" in ["put"],
     ChecksumsIgnored = "never compares checksums" in ["get"],
-    LeaseIgnored = "deletes however late it is" in ["removal"],
+    LeaseIgnored = "writes and deletes however late it is" in ["removal", "transactions"],
     // answers
     TableKeyTurned = "has a table whose key begins with the second part of the id" in ["capabilities"],
     DeclaresFewer = "can move files, but says that it cannot" in ["capabilities"],
@@ -147,4 +147,16 @@ flaws! {
     DamagedStay = "leaves damaged entries" in ["recovery"],
     EachReports = "reports what others deal with" in ["recovery"],
     OutcomesKept = "keeps outcomes of entries that are gone" in ["recovery"],
+    // verifications
+    SoundFound = "finds something wrong with what is sound" in ["verification"],
+    LostPassedOver = "does not find what is lost" in ["verification"],
+    SizesPassedOver = "does not find other sizes" in ["verification"],
+    BytesPassedOver = "does not find other bytes" in ["verification"],
+    ChecksumsUnasked = "compares checksums without being asked" in ["verification"],
+    OrphansPassedOver = "does not find what nothing names" in ["verification"],
+    OrphansUnasked = "looks for what nothing names without being asked" in ["verification"],
+    FoundForEach = "finds what several datasets share once for each" in ["verification"],
+    JournalPassedOver = "takes what is under way for orphaned" in ["verification"],
+    FoundIsDeleted = "deletes what it finds" in ["verification"],
+    EntriesUntold = "does not ask about open entries" in ["verification"],
 }
