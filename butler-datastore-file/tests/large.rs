@@ -5,7 +5,9 @@
 
 #![cfg(all(feature = "s3", target_os = "linux"))]
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use butler_core::datastore::{
@@ -148,6 +150,48 @@ impl Shop {
     }
 }
 
+/// A server in another process, whose memory is not ours.
+struct Server {
+    process: Child,
+    place: String,
+}
+
+impl Server {
+    fn start() -> Self {
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "a_server_that_another_process_asks", "--nocapture"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let place = lines
+            .map_while(std::io::Result::ok)
+            .find_map(|line| line.strip_prefix(PLACE).map(|place| serde_json::from_str(place).unwrap()));
+        Self { process, place: place.unwrap() }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        drop(self.process.wait());
+    }
+}
+
+const PLACE: &str = "place: ";
+
+/// What [`Server`] starts; it ends with its input.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it waits for another process"]
+#[expect(clippy::print_stdout, reason = "another process reads it")]
+async fn a_server_that_another_process_asks() {
+    let server = S3Server::start().await.unwrap();
+    println!("\n{PLACE}{}", serde_json::Value::from(server.place()));
+    let input = tokio::task::spawn_blocking(|| std::io::stdin().lines().count());
+    assert_eq!(input.await.unwrap(), 0);
+}
+
 fn open(place: &str, name: &str) -> Result<Arc<dyn Datastore>> {
     let settings = format!("name = '{name}'");
     Opening { settings, ..Opening::default() }.build(&FileDatastoreFactory, place)
@@ -177,9 +221,9 @@ fn chain(directory: &Path) -> Arc<dyn Datastore> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_object_goes_everywhere_in_little_memory() {
     let directory = tempfile::tempdir().unwrap();
-    let server = S3Server::start().await.unwrap();
+    let server = Server::start();
     let [first, second, third] = ["first", "second", "third"].map(|name| local(directory.path(), name));
-    let remote = open(&format!("timeout = '600s'\n{}", server.place()), "remote").unwrap();
+    let remote = open(&format!("timeout = '600s'\n{}", server.place), "remote").unwrap();
     let chain = chain(directory.path());
     let tables =
         [&first, &second, &third, &remote, &chain].into_iter().flat_map(|datastore| datastore.tables());

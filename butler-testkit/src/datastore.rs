@@ -24,6 +24,7 @@ pub mod s3;
 mod storage;
 mod transactions;
 mod uris;
+mod verification;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -291,6 +292,7 @@ macro_rules! __datastore_cases {
             a_failure_is_rolled_back,
             an_execution_that_was_given_up_is_rolled_back,
             a_dropped_one_is_left_to_a_recovery_or_undone,
+            an_ended_lease_places_nothing,
         }
         uris {
             what_is_stored_has_a_uri,
@@ -299,6 +301,16 @@ macro_rules! __datastore_cases {
             parts_have_uris_of_their_own,
             uris_are_encoded,
             addresses_are_signed_or_that_is_unsupported,
+        }
+        verification {
+            what_is_sound_is_not_found,
+            what_is_lost_is_found,
+            another_size_is_found,
+            other_bytes_are_found_where_that_is_asked_for,
+            what_nothing_names_is_found_where_that_is_asked_for,
+            what_is_under_way_is_not_found,
+            what_several_datasets_share_is_found_once,
+            open_entries_are_asked_about,
         }
     }};
 }

@@ -33,12 +33,11 @@ impl Formatter for Lines {
 
     fn read(&self, source: &mut dyn ReadSource, _: &ReadRequest<'_>) -> Result<ReadOutcome> {
         let bytes = source.read_all()?;
-        let wrong = |line: &str| Error::new(ErrorKind::Formatter, format!("'{line}' is no flux"));
-        let fluxes = String::from_utf8_lossy(&bytes)
-            .lines()
-            .map(|line| line.parse().map_err(|_| wrong(line)))
-            .collect();
-        Ok(Object::new(Spectrum(fluxes?)).into())
+        let flux = |line: &str| {
+            line.parse::<f64>().map_err(|_| Error::new(ErrorKind::Formatter, format!("'{line}' is no flux")))
+        };
+        let fluxes = String::from_utf8_lossy(&bytes).lines().map(flux).collect::<Result<_>>()?;
+        Ok(Object::new(Spectrum(fluxes)).into())
     }
 
     fn write(&self, object: &Object, _: &StorageClass, sink: &mut dyn Write) -> Result<()> {

@@ -8,7 +8,7 @@ use arcstr::ArcStr;
 use super::Butler;
 use crate::collection::{CollectionSearch, CollectionType, SearchMember};
 use crate::dataset::{DatasetId, DatasetKind, DatasetRef};
-use crate::datastore::{RemoveTransaction, WriteRequest, WriteTransaction, Written};
+use crate::datastore::{RemoveTransaction, WriteRequest, WriteTransaction, Written, left_over};
 use crate::failpoint;
 use crate::registry::{
     BatchReport, FindRequest, JournalOutcome, Operation, Outcome, RegistryBatch, RegistryExt,
@@ -60,8 +60,9 @@ impl Butler {
         match self.move_bytes(requests, unstored, &mut transactions).await {
             Ok(operations) => operations.into_iter().for_each(|operation| batch.push(operation)),
             Err(error) => {
-                self.undo(transactions).await;
-                return Err(self.explained(error, &datasets).await);
+                let undone = self.undo(transactions).await;
+                let error = self.explained(error, &datasets).await;
+                return Err(if undone { error } else { left_over(error) });
             }
         }
         // Whoever follows what is ingested must not miss what took its time to be stored.
@@ -85,9 +86,10 @@ impl Butler {
                 BatchReport::default()
             }
             Err(error) => {
-                self.undo(transactions).await;
+                let undone = self.undo(transactions).await;
                 let error = self.inner.places.explained(error, &gone).await;
-                return Err(self.explained(error, &datasets).await);
+                let error = self.explained(error, &datasets).await;
+                return Err(if undone { error } else { left_over(error) });
             }
         };
         failpoint::reach("registry committed");
@@ -150,37 +152,45 @@ impl Butler {
         let Transactions { write, remove } = transactions;
         if let Some(write) = write {
             let entries = write.entries();
-            self.note(entries, write.commit().await, "datasets are stored, but something is left over");
+            let _ =
+                self.note(entries, write.commit().await, "datasets are stored, but something is left over");
             failpoint::reach("write settled");
         }
         if let Some(remove) = remove {
             let entries = remove.entries();
             let result = remove.commit(&self.books()).await;
-            self.note(entries, result, "datasets are removed, but artifacts are left over");
+            let _ = self.note(entries, result, "datasets are removed, but artifacts are left over");
             failpoint::reach("removal settled");
         }
     }
 
-    /// Before the transaction, or if it failed.
-    async fn undo(&self, transactions: Transactions) {
+    /// Before the transaction, or if it failed; returns whether nothing is left over.
+    async fn undo(&self, transactions: Transactions) -> bool {
         let Transactions { write, remove } = transactions;
+        let mut undone = true;
         if let Some(write) = write {
             let entries = write.entries();
-            self.note(entries, write.roll_back().await, "what was written could not be removed again");
+            undone &=
+                self.note(entries, write.roll_back().await, "what was written could not be removed again");
         }
         if let Some(remove) = remove {
             let entries = remove.entries();
-            self.note(entries, remove.roll_back().await, "a journal entry is left over");
+            undone &= self.note(entries, remove.roll_back().await, "a journal entry is left over");
         }
+        undone
     }
 
-    /// Outcomes of entries that are gone may go; of others a recovery is in charge.
-    fn note(&self, entries: Vec<ArcStr>, result: Result<()>, failure: &str) {
+    /// Outcomes of entries that are gone may go; of others a recovery is in charge. Returns whether they are gone.
+    fn note(&self, entries: Vec<ArcStr>, result: Result<()>, failure: &str) -> bool {
         match (result, &self.inner.session) {
             (Ok(()), Some(session)) => session.forget(entries),
             (Ok(()), None) => {}
-            (Err(error), _) => tracing::warn!(%error, "{failure}; `recover` sees to it"),
+            (Err(error), _) => {
+                tracing::warn!(%error, "{failure}; `butler recover` sees to it");
+                return false;
+            }
         }
+        true
     }
 
     /// After the reply to a commit was lost: looks who won the journal entries.
@@ -191,13 +201,14 @@ impl Butler {
         match self.inner.registry.claim(entry.clone(), Outcome::Aborted).await {
             Ok(Outcome::Committed) => Ok(()),
             // The entry stays for a recovery, which finds that it was aborted.
-            Ok(Outcome::Aborted) => Err(Error::new(
-                ErrorKind::Connection,
-                "the connection was lost before the commit, which did not happen",
-            )
-            .with_retry(Retry::Temporary)
-            .with_source(error)),
-            Err(_) => Err(error.with_hint("run `recover` when the registry can be reached again")),
+            Ok(Outcome::Aborted) => {
+                let told = "the connection was lost before the commit, which did not happen";
+                let told = Error::new(ErrorKind::Connection, told).with_retry(Retry::Temporary);
+                Err(told
+                    .with_hint("try again; `butler recover` deletes what is left over")
+                    .with_source(error))
+            }
+            Err(_) => Err(error.with_hint("run `butler recover` when the registry can be reached again")),
         }
     }
 

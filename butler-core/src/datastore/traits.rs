@@ -70,7 +70,8 @@ pub trait Bookkeeper: Send + Sync {
     /// `Connection` and the like.
     async fn outcomes(&self, entries: Vec<ArcStr>) -> Result<Vec<Option<Outcome>>>;
 
-    /// Forgets the outcomes of entries that are gone, at once or a little later.
+    /// Forgets the outcomes of entries that are gone, as soon as nobody will ask for them any more: whoever
+    /// made one, and got no reply to its commit, may be about to.
     ///
     /// # Errors
     /// `Connection` and the like.
@@ -144,11 +145,22 @@ impl Written {
             Err(error) => {
                 if let Err(left) = transaction.roll_back().await {
                     tracing::warn!(error = %left, "what was written could not be removed again; `recover` sees to it");
+                    return Err(left_over(error));
                 }
                 Err(error)
             }
         }
     }
+}
+
+/// Says what to do about what is left over after an error.
+pub(crate) fn left_over(error: Error) -> Error {
+    let advice = "`butler recover` deals with what is left over";
+    let hint = match error.hint() {
+        Some(hint) => format!("{hint}; {advice}"),
+        None => advice.to_owned(),
+    };
+    error.with_hint(hint)
 }
 
 impl Debug for Written {
@@ -372,7 +384,8 @@ pub trait Datastore: Debug + Send + Sync + 'static {
     /// if orphans are asked for, all artifacts there are.
     ///
     /// Behaviour: what others write or remove meanwhile is no orphan; what an open journal entry
-    /// names is a recovery's.
+    /// names is a recovery's. Without datasets, it asks for the outcomes of all entries there are, so that
+    /// whoever keeps the books knows of them.
     ///
     /// # Errors
     /// `Connection` and the like: not knowing is not the same as missing; `Unsupported` if it cannot tell.

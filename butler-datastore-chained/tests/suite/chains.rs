@@ -157,6 +157,10 @@ async fn each_child_gets_what_it_accepts() {
 #[tokio::test]
 async fn children_choose_by_all_that_a_dataset_is() {
     let universe = DimensionUniverse::default();
+    // Without dimension records there are no other paths.
+    let child = |name: &str, settings: &str| {
+        child(name, &format!("{settings}\ntemplates.default = '{{run}}/{{datasetType}}_{{id}}'"))
+    };
     let children = child("a", "accept = ['detector+']")
         + &child("b", "accept = ['Pair', 'genre:calibration']")
         + &child("c", "reject = ['genre:calibration', 'Pair']\naccept = [{ 'instrument<Cam>' = ['all'] }]");

@@ -177,16 +177,21 @@ fn open_cached(
     Ok(Box::new(bytes))
 }
 
-/// The formatter that wrote an artifact; what is bytes in memory can be read without it.
+/// The formatter that wrote an artifact; what is bytes in memory, as is all of a class that is not known
+/// here, is read without it.
 fn formatter<'a>(
     inner: &'a Inner,
     record: &FileRecord,
     class: &StorageClass,
 ) -> Result<&'a Arc<dyn Formatter>> {
-    inner.known_formatters.get(&record.formatter).or_else(|error| match class.in_memory == "bytes" {
-        true => inner.known_formatters.get("bytes"),
-        false => Err(error.with_context("path", &record.path())),
-    })
+    let known = inner.known_formatters.get(&record.formatter);
+    match known {
+        Ok(formatter) if class.in_memory != "bytes" || formatter.in_memory().contains(&"bytes") => {
+            Ok(formatter)
+        }
+        _ if class.in_memory == "bytes" => inner.known_formatters.get("bytes"),
+        _ => known.map_err(|error| error.with_context("path", &record.path())),
+    }
 }
 
 /// Compares the number of bytes with the record.

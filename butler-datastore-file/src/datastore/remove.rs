@@ -11,13 +11,13 @@ use butler_core::{DatasetId, DatasetRef, Error, ErrorKind, Result};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Inner;
-use crate::journal::{Claims, EntryName, Lease, new_entry};
+use crate::journal::{Claims, EntryName, Lease, late, new_entry};
 use crate::location::Location;
 use crate::record::{FileRecord, fetch_by_path, paths};
 use crate::work::{Shared, blocking, on_threads};
 
 /// Paths that are asked for at once.
-const BATCH: usize = 1000;
+pub(super) const BATCH: usize = 1000;
 
 /// Threads that delete, at least: they wait for the disk, which frees what each file had.
 const DELETERS: usize = 8;
@@ -110,20 +110,21 @@ pub(super) async fn delete_unnamed(
     all: Vec<ArcStr>,
     lease: Lease,
 ) -> Result<Deleted> {
-    let named = named_paths(inner, books, &all).await?;
-    let theirs = Arc::clone(inner);
-    let deleted = blocking(move || {
-        let claims = Claims::read(&*theirs.store, theirs.store.entries()?, JournalAction::Put)?;
-        let (claimed, paths): (Vec<ArcStr>, Vec<ArcStr>) =
-            all.into_iter().filter(|path| !named.contains(path)).partition(|path| claims.names(path));
-        Ok(Deleted { paths, claimed })
+    let claims = blocking({
+        let inner = Arc::clone(inner);
+        move || Claims::read(&*inner.store, inner.store.entries()?, JournalAction::Put)
     })
     .await?;
-    let (inner, paths) = (Arc::clone(inner), Arc::<[ArcStr]>::from(&*deleted.paths));
+    // Not before: a writer whose entry was gone already has its records by now.
+    let named = named_paths(inner, books, &all).await?;
+    let theirs = Arc::clone(inner);
+    let (claimed, paths): (Vec<ArcStr>, Vec<ArcStr>) =
+        all.into_iter().filter(|path| !named.contains(path)).partition(|path| claims.may_name(path));
+    let free = Arc::<[ArcStr]>::from(&*paths);
     let limit = inner.store.workers().max(DELETERS);
     let items = Shared::new(paths.len(), inner.store.block());
-    on_threads(items, limit, move |items| delete_shared(&inner, &paths, items, lease)).await?;
-    Ok(deleted)
+    on_threads(items, limit, move |items| delete_shared(&theirs, &free, items, lease)).await?;
+    Ok(Deleted { paths, claimed })
 }
 
 /// Deletes blocks of paths until there are no more.
@@ -132,16 +133,20 @@ fn delete_shared(inner: &Inner, paths: &[ArcStr], items: &Shared, lease: Lease) 
     while let Some(block) = items.take() {
         for path in &paths[block] {
             if !lease.allows_deletion() {
-                return Err(Error::new(
-                    ErrorKind::Timeout,
-                    "the lease of a removal has ended before all was deleted",
-                )
-                .with_hint("a recovery deletes the rest"));
+                return Err(late("a removal"));
             }
             session.delete(path, true)?;
         }
     }
     session.finish()
+}
+
+/// Deletes the entry of a removal, unless a recovery may be at it.
+async fn close(inner: Arc<Inner>, entry: EntryName, lease: Lease) -> Result<()> {
+    if !lease.allows_deletion() {
+        return Err(late("a removal"));
+    }
+    blocking(move || inner.store.delete_entry(&entry)).await
 }
 
 #[async_trait]
@@ -171,13 +176,11 @@ impl RemoveTransaction for FileRemove {
             )
             .with_hint("a recovery deletes what is not in use then"));
         }
-        let inner = self.inner;
-        blocking(move || inner.store.delete_entry(&entry)).await
+        close(self.inner, entry, lease).await
     }
 
     async fn roll_back(self: Box<Self>) -> Result<()> {
-        let Some(removal) = self.removal else { return Ok(()) };
-        let inner = self.inner;
-        blocking(move || inner.store.delete_entry(&removal.entry)).await
+        let Some(Removal { entry, lease, .. }) = self.removal else { return Ok(()) };
+        close(self.inner, entry, lease).await
     }
 }

@@ -19,7 +19,7 @@ use super::Inner;
 use super::plan::{Placement, Plan, What, plan};
 use crate::error::{io_error, sink_error};
 use crate::ingest::Source;
-use crate::journal::EntryName;
+use crate::journal::{Lease, LiveLease, late};
 use crate::record::FileRecord;
 use crate::store::{Content, FileId, FileSource, Made, Placed, Session, Spot};
 use crate::work::{Shared, blocking, joined, on_threads, start};
@@ -42,7 +42,7 @@ struct Work {
     placements: Vec<Placement>,
     /// Numbers of the placements, in the order of their paths.
     order: Vec<usize>,
-    entry: Option<EntryName>,
+    lease: LiveLease,
     states: Vec<AtomicU8>,
     placed: Vec<OnceLock<Placed>>,
     directories: Mutex<Vec<String>>,
@@ -88,6 +88,7 @@ pub(super) async fn write(inner: Arc<Inner>, requests: Vec<WriteRequest>) -> Res
 impl Work {
     /// Checks and plans requests, and writes the journal entry.
     fn announce(inner: Arc<Inner>, requests: Vec<WriteRequest>) -> Result<Self> {
+        let lease = Lease::begin(inner.lease);
         let Plan { placements, entry } = plan(&inner, requests)?;
         let mut order: Vec<usize> = (0..placements.len()).collect();
         order.sort_unstable_by(|a, b| placements[*a].location.as_str().cmp(placements[*b].location.as_str()));
@@ -99,12 +100,12 @@ impl Work {
             inner,
             placements,
             order,
-            entry,
+            lease: LiveLease::new(entry, lease),
         })
     }
 
     fn spot(&self, index: usize) -> Spot<'_> {
-        let entry = self.entry.as_ref().map_or("", |entry| &entry.name);
+        let entry = self.lease.entry().map_or("", |entry| &entry.name);
         Spot { entry, index, path: self.placements[index].location.as_str() }
     }
 
@@ -148,6 +149,7 @@ impl Work {
             let _ = self.placed[index].set(placed);
             return Ok(());
         }
+        self.lease.keep(&*self.inner.store)?;
         self.states[index].store(BEGUN, Ordering::Release);
         let spot = self.spot(index);
         let placed = match &placement.what {
@@ -251,6 +253,10 @@ impl Work {
         let mut unsure = None;
         for &index in &self.order {
             let state = self.state(index);
+            if state != UNTOUCHED && !self.lease.allows_deletion() {
+                session.finish()?;
+                return Err(late("what was to be taken back"));
+            }
             if state == UNSURE {
                 unsure = Some(index);
                 if session.made(self.spot(index), None)? == Made::Yes {
@@ -282,7 +288,7 @@ impl Work {
     }
 
     fn delete_entry(&self) -> Result<()> {
-        match &self.entry {
+        match self.lease.entry() {
             Some(entry) => self.inner.store.delete_entry(entry),
             None => Ok(()),
         }
@@ -425,7 +431,7 @@ impl FileWrite {
 #[async_trait]
 impl WriteTransaction for FileWrite {
     fn entries(&self) -> Vec<ArcStr> {
-        self.work.entry.iter().map(|entry| entry.name.clone()).collect()
+        self.work.lease.entry().iter().map(|entry| entry.name.clone()).collect()
     }
 
     async fn execute(&mut self) -> Result<RecordsByDataset> {

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use arcstr::ArcStr;
 use butler_core::datastore::TransferMode;
-use butler_core::{Error, ErrorKind, ReadSource, Result};
+use butler_core::{Error, ErrorKind, ReadSource, Result, failpoint};
 use opendal::{Capability, Operator};
 
 use super::{Hold, Session, Store};
@@ -100,7 +100,9 @@ impl ObjectStore {
                 .set_temporary()),
             }
         };
-        wait(delete)?.map_err(|error| object_error(error, &format!("cannot delete '{first}' and others")))
+        wait(delete)?.map_err(|error| object_error(error, &format!("cannot delete '{first}' and others")))?;
+        failpoint::reach("artifact deleted");
+        Ok(())
     }
 }
 

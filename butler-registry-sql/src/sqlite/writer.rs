@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use butler_core::backend::TransactionBody;
-use butler_core::{Error, ErrorKind, Result, Retry};
+use butler_core::{Error, ErrorKind, Result, Retry, failpoint};
 use futures::channel::oneshot;
 
 use super::place::Place;
@@ -435,6 +435,10 @@ fn open(place: &Place) -> Result<SqliteSession> {
                            PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000; \
                            PRAGMA journal_size_limit = 67108864";
     let mut session = SqliteSession::open(&place.url("mode=rw"), PRAGMAS)?;
+    if let Some(more) = failpoint::number("BUTLER_FAILPOINT_PAGES") {
+        let pages = session.integer("PRAGMA page_count")?;
+        session.run(&format!("PRAGMA max_page_count = {}", pages + more))?;
+    }
     set_journal(&mut session, place.write_ahead)?;
     match session.integer("PRAGMA application_id")? {
         APPLICATION_ID => {}

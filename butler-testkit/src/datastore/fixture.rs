@@ -43,6 +43,11 @@ impl Fixture {
         Ok(Self { storage, datastore, books, issuer: IdIssuer::new(), scratch })
     }
 
+    /// The datastore as somebody has it who is always too late.
+    pub(super) async fn without_lease(&self) -> Result<Arc<dyn Datastore>> {
+        self.storage.open(&Opening { settings: "lease = 0".to_owned(), read_only: false }).await
+    }
+
     /// Whether the datastore holds artifacts, which some cases are about.
     pub(super) fn has_artifacts(&self) -> bool {
         self.datastore.capabilities().artifacts

@@ -10,6 +10,7 @@ mod flaw;
 mod opening;
 mod recoveries;
 mod removals;
+mod verifications;
 mod writes;
 
 use std::sync::Arc;
@@ -199,7 +200,7 @@ impl Datastore for TamperedDatastore {
         datasets: &[DatasetRef],
         options: &VerifyOptions,
     ) -> Result<Vec<Finding>> {
-        self.inner.verify(books, datasets, options).await
+        verifications::verify(self, books, datasets, options).await
     }
 
     async fn open(&self, dataset: &DatasetRef) -> Result<Vec<Artifact>> {

@@ -1,7 +1,7 @@
 //! Writes begin, happen, and end.
 
 use butler_core::datastore::{JournalAction, JournalOperation, TransferMode};
-use butler_core::{DatasetRef, ErrorKind, Result, Structured};
+use butler_core::{DatasetRef, ErrorKind, Result, Retry, Structured};
 
 use super::DatastoreHarness;
 use super::fixture::{Fixture, JOURNAL, fails, ingest, put};
@@ -210,5 +210,20 @@ pub(super) async fn a_dropped_one_is_left_to_a_recovery_or_undone(h: &dyn Datast
             "{files:?}"
         );
     }
+    Ok(())
+}
+
+pub(super) async fn an_ended_lease_places_nothing(h: &dyn DatastoreHarness) -> Result<()> {
+    let fixture = Fixture::new(h).await?;
+    if fixture.backstage().is_none() || !fixture.has_artifacts() {
+        return Ok(());
+    }
+    let dataset = fixture.dataset("x", "Number", 1);
+    let late = fixture.without_lease().await?;
+    let mut write = late.prepare_write(vec![put(&dataset, Structured::from(1))]).await?;
+    let error = fails(write.execute().await, ErrorKind::Timeout);
+    assert_eq!(error.retry(), Retry::Temporary);
+    write.roll_back().await?;
+    assert_eq!(fixture.files().await?, [""; 0]);
     Ok(())
 }

@@ -66,8 +66,8 @@ verbs! {
     ExportCalibs(export::ExportCalibs),
     /// Register a dataset type
     RegisterDatasetType(register::RegisterDatasetType),
-    /// Remove dataset types that no dataset has
-    RemoveDatasetType(register::RemoveDatasetType),
+    /// Remove dataset types, and with --purge all their datasets
+    RemoveDatasetType(remove::RemoveDatasetType),
     /// Register a collection
     RegisterCollection(register::RegisterCollection),
     /// Insert dimension records from a file

@@ -29,13 +29,7 @@ flaws! {
     DisassemblyIgnored = "stores composites whole whatever is configured" in ["components", "uris"],
     ChecksumsForgotten = "records no checksums" in ["put"],
     ChecksumsIgnored = "never compares checksums" in ["get"],
-    LeaseIgnored = "deletes however late it is" in ["removal"],
-    // archives
-    DeclaresNoArchives = "takes archives, but says that it does not" in ["archives"],
-    ArchivesUnchecked = "takes nothing, rather than refuse an unsound archive" in ["archives"],
-    MembersMixedUp = "gives one member of an archive for another" in ["archives"],
-    OnlyFirstMember = "forgets of which further datasets a member is" in ["archives"],
-    ArchivesCopied = "copies archives that are to be moved" in ["archives"],
+    LeaseIgnored = "writes and deletes however late it is" in ["removal", "transactions"],
     // answers
     TableKeyTurned = "has a table whose key begins with the second part of the id" in ["capabilities"],
     DeclaresFewer = "can move files, but says that it cannot" in ["capabilities"],
@@ -48,7 +42,7 @@ flaws! {
     EmptyGetFails = "fails when nothing is asked for" in ["get"],
     GivenUpPoisons = "gives nothing any more after a read was given up" in ["faults"],
     OneFailsAll = "gives nothing if one thing is missing" in ["get"],
-    MissingIsNull = "gives null for what is not there" in ["get", "components", "archives"],
+    MissingIsNull = "gives null for what is not there" in ["get", "components"],
     MalformedIsNull = "gives null for what cannot be parsed" in ["get"],
     Unnamed = "does not say what failed" in ["get"],
     SizesIgnored = "does not compare sizes" in ["get"],
@@ -68,7 +62,6 @@ flaws! {
     PredictionUnmarked = "does not say that a URI is predicted" in ["uris"],
     PartsWithoutUris = "has no URIs of parts" in ["uris"],
     UrisPlain = "does not encode URIs" in ["uris"],
-    SignsNothing = "gives plain URIs where signed ones are asked for" in ["uris"],
     OpensNothing = "opens nothing" in ["capabilities"],
     // requests
     EmptyWriteFails = "fails when nothing is to be written" in ["put"],
@@ -132,7 +125,7 @@ flaws! {
     DropUndoes = "undoes what was dropped" in ["transactions"],
     // removals
     RemovesNothing = "removes nothing" in ["removal", "existence"],
-    RemovesShared = "removes what others use" in ["removal", "archives"],
+    RemovesShared = "removes what others use" in ["removal"],
     RemovesDirect = "deletes files that are not its own" in ["removal"],
     RemovesEarly = "deletes while it prepares" in ["removal"],
     RollBackRemoves = "deletes when it rolls back" in ["removal"],
@@ -154,4 +147,16 @@ flaws! {
     DamagedStay = "leaves damaged entries" in ["recovery"],
     EachReports = "reports what others deal with" in ["recovery"],
     OutcomesKept = "keeps outcomes of entries that are gone" in ["recovery"],
+    // verifications
+    SoundFound = "finds something wrong with what is sound" in ["verification"],
+    LostPassedOver = "does not find what is lost" in ["verification"],
+    SizesPassedOver = "does not find other sizes" in ["verification"],
+    BytesPassedOver = "does not find other bytes" in ["verification"],
+    ChecksumsUnasked = "compares checksums without being asked" in ["verification"],
+    OrphansPassedOver = "does not find what nothing names" in ["verification"],
+    OrphansUnasked = "looks for what nothing names without being asked" in ["verification"],
+    FoundForEach = "finds what several datasets share once for each" in ["verification"],
+    JournalPassedOver = "takes what is under way for orphaned" in ["verification"],
+    FoundIsDeleted = "deletes what it finds" in ["verification"],
+    EntriesUntold = "does not ask about open entries" in ["verification"],
 }

@@ -1,10 +1,9 @@
-//! `register-dataset-type`, `remove-dataset-type`, `register-collection`.
+//! `register-dataset-type`, `register-collection`.
 
-use butler::registry::{Operation, Removal};
 use butler::{Butler, CollectionType, DatasetKind, DatasetType, GenreOverrides, Result};
 use clap::Args;
 
-use super::common::{Repository, patterns};
+use super::common::Repository;
 use crate::cli::context::Context;
 use crate::cli::output;
 
@@ -66,32 +65,6 @@ impl RegisterDatasetType {
             is_calibration: (self.is_calibration || self.no_is_calibration).then_some(self.is_calibration),
         };
         butler.genres().get(genre)?.dataset_type(&self.name, &overrides)
-    }
-}
-
-/// Arguments of `remove-dataset-type`.
-#[derive(Args, Debug)]
-pub(crate) struct RemoveDatasetType {
-    #[command(flatten)]
-    repository: Repository,
-    /// Names and patterns of dataset types
-    #[arg(value_name = "GLOB", value_delimiter = ',', required = true)]
-    names: Vec<String>,
-}
-
-impl RemoveDatasetType {
-    pub(crate) async fn run(self, context: &Context) -> Result<()> {
-        let butler = context.write(&self.repository.repo).await?;
-        let types = butler.dataset_types(&patterns(&self.names)?).await?;
-        let names: Vec<_> = types.iter().map(|dataset_type| dataset_type.name().clone()).collect();
-        if names.is_empty() {
-            return output::line("No dataset type matches.");
-        }
-        butler.apply_one(Operation::Remove(Removal::DatasetTypes(names.clone()))).await?;
-        for name in names {
-            output::line(&format!("removed {name}"))?;
-        }
-        butler.close().await
     }
 }
 
