@@ -30,6 +30,12 @@ flaws! {
     ChecksumsForgotten = "records no checksums" in ["put"],
     ChecksumsIgnored = "never compares checksums" in ["get"],
     LeaseIgnored = "writes and deletes however late it is" in ["removal", "transactions"],
+    // archives
+    DeclaresNoArchives = "takes archives, but says that it does not" in ["archives"],
+    ArchivesUnchecked = "takes nothing, rather than refuse an unsound archive" in ["archives"],
+    MembersMixedUp = "gives one member of an archive for another" in ["archives"],
+    OnlyFirstMember = "forgets of which further datasets a member is" in ["archives"],
+    ArchivesCopied = "copies archives that are to be moved" in ["archives"],
     // answers
     TableKeyTurned = "has a table whose key begins with the second part of the id" in ["capabilities"],
     DeclaresFewer = "can move files, but says that it cannot" in ["capabilities"],
@@ -42,7 +48,7 @@ flaws! {
     EmptyGetFails = "fails when nothing is asked for" in ["get"],
     GivenUpPoisons = "gives nothing any more after a read was given up" in ["faults"],
     OneFailsAll = "gives nothing if one thing is missing" in ["get"],
-    MissingIsNull = "gives null for what is not there" in ["get", "components"],
+    MissingIsNull = "gives null for what is not there" in ["get", "components", "archives"],
     MalformedIsNull = "gives null for what cannot be parsed" in ["get"],
     Unnamed = "does not say what failed" in ["get"],
     SizesIgnored = "does not compare sizes" in ["get"],
@@ -62,6 +68,7 @@ flaws! {
     PredictionUnmarked = "does not say that a URI is predicted" in ["uris"],
     PartsWithoutUris = "has no URIs of parts" in ["uris"],
     UrisPlain = "does not encode URIs" in ["uris"],
+    SignsNothing = "gives plain URIs where signed ones are asked for" in ["uris"],
     OpensNothing = "opens nothing" in ["capabilities"],
     // requests
     EmptyWriteFails = "fails when nothing is to be written" in ["put"],
@@ -125,7 +132,7 @@ flaws! {
     DropUndoes = "undoes what was dropped" in ["transactions"],
     // removals
     RemovesNothing = "removes nothing" in ["removal", "existence"],
-    RemovesShared = "removes what others use" in ["removal"],
+    RemovesShared = "removes what others use" in ["removal", "archives"],
     RemovesDirect = "deletes files that are not its own" in ["removal"],
     RemovesEarly = "deletes while it prepares" in ["removal"],
     RollBackRemoves = "deletes when it rolls back" in ["removal"],
