@@ -349,7 +349,7 @@ pub(super) fn check_present(session: &mut Session<'_>, ids: &[DatasetId]) -> Res
         session.tx.lock(&DATASET, &keys, Strength::KeyShare)?;
     }
     let distinct: FxHashSet<DatasetId> = ids.iter().copied().collect();
-    let there = collect(session.tx, &with_ids(&DATASET, ids).count())?;
+    let there = collect(session.tx, &with_ids(&DATASET, &ids).count())?;
     let there = there.iter().find(|batch| !batch.is_empty()).map(|batch| int(&batch.columns()[0], 0));
     if there.transpose()? == i64::try_from(distinct.len()).ok() {
         return Ok(());
