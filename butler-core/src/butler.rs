@@ -5,9 +5,11 @@ mod builder;
 mod cache;
 mod data_id;
 mod defaults;
+mod expansion;
 mod find;
 mod get;
 mod names;
+mod places;
 mod put;
 mod query;
 mod records;
@@ -25,11 +27,14 @@ use std::sync::Arc;
 use arcstr::ArcStr;
 
 use self::cache::Names;
+use self::expansion::Records;
+use self::places::Places;
 use self::session::Session;
 use crate::config::Config;
 use crate::dataset::IdIssuer;
 use crate::datastore::Datastore;
 use crate::dimension::{DataId, DimensionUniverse};
+use crate::genre::Genres;
 use crate::registry::{BatchReport, Operation, OperationReport, Registry, RegistryBatch};
 use crate::storage_class::StorageClasses;
 use crate::{Error, ErrorKind, Result};
@@ -66,7 +71,10 @@ struct Inner {
     registry: Arc<dyn Registry>,
     datastore: Arc<dyn Datastore>,
     storage_classes: Arc<StorageClasses>,
+    genres: Arc<Genres>,
     names: Names,
+    records: Records,
+    places: Places,
     /// None if it was opened for reading only.
     session: Option<Session>,
 }
@@ -116,6 +124,12 @@ impl Butler {
         &self.inner.storage_classes
     }
 
+    /// Known genres.
+    #[must_use]
+    pub fn genres(&self) -> &Genres {
+        &self.inner.genres
+    }
+
     /// Whether it was opened for reading only.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
@@ -141,7 +155,8 @@ impl Butler {
     /// Forgets what it remembers, so that changes by others are seen.
     pub fn refresh(&self) {
         self.inner.names.forget_all();
-        self.inner.registry.refresh();
+        self.inner.records.forget_all();
+        self.inner.places.bridges().refresh();
     }
 
     /// Applies changes of the registry, all of them or none.
@@ -161,6 +176,7 @@ impl Butler {
         session.settle(extras, result.is_ok());
         // Also if it failed: it may have been applied after all.
         self.inner.names.forget_changed(&changes);
+        self.inner.records.forget_changed(&changes);
         let mut report = result?;
         report.operations.truncate(wanted);
         Ok(report)

@@ -20,8 +20,9 @@ pub use request::{
     ArchiveFile, ArchiveMember, Artifact, ArtifactBody, ArtifactUris, FileDataset, GetRequest,
     RecordsByDataset, WriteRequest,
 };
+pub(crate) use traits::left_over;
 pub use traits::{
     Acceptance, Bookkeeper, Datastore, DatastoreCapabilities, Finding, FindingKind, RecoverOptions,
-    RecoveredEntry, RemoveTransaction, VerifyOptions, WriteTransaction,
+    RecoveredEntry, RemoveTransaction, VerifyOptions, WriteTransaction, Written,
 };
 pub use transfer::TransferMode;

@@ -11,6 +11,7 @@ use crate::config::Section;
 use crate::datastore::Datastore;
 use crate::dimension::DimensionUniverse;
 use crate::formatter::Formatters;
+use crate::genre::Genres;
 use crate::registry::Registry;
 use crate::storage_class::{Delegates, StorageClasses};
 use crate::{Error, ErrorKind, Result, suggest};
@@ -79,6 +80,8 @@ pub struct DatastoreContext {
     pub formatters: Arc<Formatters>,
     /// Known storage classes.
     pub storage_classes: Arc<StorageClasses>,
+    /// Known genres.
+    pub genres: Arc<Genres>,
     /// Known delegates.
     pub delegates: Arc<Delegates>,
     /// Factories, for datastores that consist of others.

@@ -14,6 +14,18 @@ pub fn reach(name: &str) {
     let _ = name;
 }
 
+/// A number that tests set in the environment, to make resources scarce; none without the feature `failpoints`.
+#[must_use]
+pub fn number(variable: &str) -> Option<i64> {
+    #[cfg(feature = "failpoints")]
+    return std::env::var(variable).ok()?.parse().ok();
+    #[cfg(not(feature = "failpoints"))]
+    {
+        let _ = variable;
+        None
+    }
+}
+
 #[cfg(feature = "failpoints")]
 mod armed {
     use std::fs::File;

@@ -12,6 +12,7 @@ mod factory;
 #[doc(hidden)]
 pub mod failpoint;
 mod formatter;
+mod genre;
 mod host;
 mod lookup;
 mod object;
@@ -44,6 +45,7 @@ pub use dimension::{
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use factory::{DatastoreContext, DatastoreFactory, Factories, RegistryConfig, RegistryFactory, Upkeep};
 pub use formatter::{Formatter, Formatters, ReadOutcome, ReadRequest, ReadSource};
+pub use genre::{Genre, GenreOverrides, Genres};
 pub use host::{host_name, user_name};
 pub use lookup::{LookupKey, LookupTable};
 pub use object::{Object, Structured};

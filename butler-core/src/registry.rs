@@ -1,6 +1,7 @@
 //! The organisation of datasets: what a registry is told, and what it is asked.
 
 mod batch;
+mod bridge;
 mod check;
 mod find;
 mod opaque;
@@ -10,6 +11,7 @@ mod report;
 mod traits;
 
 pub use batch::{DatasetInsert, InsertMode, OpaqueRows, Operation, RecordConflict, RecordSet, RegistryBatch};
+pub use bridge::{DatastoreBridge, DatastoreBridgeManager};
 pub use check::{RegistryCheck, Rule, Violation};
 pub use find::{CollectionQuery, DatasetTypeQuery, FindRequest};
 pub use opaque::{JournalOutcome, OpaqueFetch, OpaqueTable, Outcome};

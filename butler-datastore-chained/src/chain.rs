@@ -256,6 +256,10 @@ impl Datastore for ChainedDatastore {
         self.chain.children.iter().flat_map(|child| child.datastore.tables()).collect()
     }
 
+    fn children(&self) -> Vec<Arc<dyn Datastore>> {
+        self.chain.children.iter().map(|child| Arc::clone(&child.datastore)).collect()
+    }
+
     fn acceptance(&self, dataset_type: &DatasetType, data_id: Option<&DataId>) -> Acceptance {
         if !self.chain.constraints.accepts(dataset_type, data_id) {
             return Acceptance::Refused;

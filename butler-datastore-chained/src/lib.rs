@@ -43,6 +43,7 @@
 //!     universe: DimensionUniverse::default(),
 //!     formatters: Arc::new(Formatters::default()),
 //!     storage_classes: Arc::new(StorageClasses::default()),
+//!     genres: Arc::default(),
 //!     delegates: Arc::new(Delegates::default()),
 //!     factories: Arc::new(factories),
 //!     read_only: false,

@@ -40,6 +40,7 @@ fn open(root: &Path, settings: &str) -> Arc<dyn Datastore> {
         universe: DimensionUniverse::default(),
         formatters: Arc::new(formatters()),
         storage_classes: Arc::new(StorageClasses::default()),
+        genres: Arc::default(),
         delegates: Arc::new(Delegates::default()),
         factories: Arc::new(Factories::default()),
         read_only: false,
@@ -219,6 +220,13 @@ fn puts(bench: &mut Bench, runtime: &tokio::runtime::Runtime) {
         begun.elapsed()
     });
     report("exists, one batch", PUTS, exists, None);
+    let not_stored = bench.datasets(PUTS);
+    let rendered = best(|| {
+        let begun = Instant::now();
+        assert_eq!(runtime.block_on(datastore.uris(&not_stored, true)).unwrap().len(), PUTS);
+        begun.elapsed()
+    });
+    report("paths of templates, predicted", PUTS, rendered, None);
 }
 
 fn ingests(bench: &mut Bench, runtime: &tokio::runtime::Runtime) {

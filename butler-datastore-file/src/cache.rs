@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use butler_core::{DatasetId, DatasetRef, LookupTable, ReadSource, Result};
+use butler_core::{DatasetId, DatasetRef, Genres, LookupTable, ReadSource, Result};
 use bytes::Bytes;
 use tempfile::TempDir;
 
@@ -56,6 +56,12 @@ impl ReadSource for Cached {
 impl Cache {
     pub(crate) fn new(root: Option<PathBuf>, expiry: Expiry, cacheable: LookupTable<bool>) -> Self {
         Self { root, own: OnceLock::new(), expiry, cacheable, counter: AtomicU64::new(0) }
+    }
+
+    /// With what genres say of what is kept.
+    pub(crate) fn with_genres(mut self, genres: &Genres) -> Result<Self> {
+        genres.fill(&mut self.cacheable, "cache", |genre| Ok(genre.cache()))?;
+        Ok(self)
     }
 
     /// Whether artifacts of a dataset are kept.

@@ -66,6 +66,9 @@ pub(crate) enum Verification {
 /// | `cache` | none | table of the local cache of what lies in an object store, see below |
 /// | `concurrency` | 4, or the number of processors; 32 for objects | threads that work for one call |
 ///
+/// What a [genre](butler_core::Genres) says of templates, formatters and the cache counts as an entry of the key
+/// `genre:NAME`: after those of dataset types and patterns, before those of dimensions and storage classes.
+///
 /// Roots in object stores come with cargo features:
 ///
 /// | root | feature | |
@@ -109,17 +112,22 @@ impl DatastoreFactory for FileDatastoreFactory {
         let workers =
             section.number("concurrency")?.map(|count| usize::try_from(count).unwrap_or(usize::MAX));
         let lease = section.duration("lease")?.unwrap_or(LEASE);
+        let mut formatters = LookupTable::from_section(section, "formatters", context.universe)?;
+        context.genres.fill(&mut formatters, "formatter", |genre| Ok(genre.formatter().cloned()))?;
+        let cache = Cache::from_section(section, context.universe, |name| std::env::var(name).ok())?;
+        let cache = cache.map(|cache| cache.with_genres(&context.genres)).transpose()?;
         let settings = Settings {
             table: record::table(&name),
-            constraints: Constraints::from_section(section, context.universe)?,
-            templates: Templates::from_section(section, context.universe)?,
-            formatters: LookupTable::from_section(section, "formatters", context.universe)?,
+            constraints: Constraints::from_section(section, context.universe)?
+                .with_genres(&context.genres, &name),
+            templates: Templates::from_section(section, context.universe, &context.genres)?,
+            formatters,
             disassemble: LookupTable::from_section(section, "disassemble", context.universe)?,
             known_formatters: Arc::clone(&context.formatters),
             reader: Reader::new(Arc::clone(&context.storage_classes), Arc::clone(&context.delegates)),
             checksum: section.flag("checksum")?.unwrap_or(true),
             verification: verification(section)?,
-            cache: Cache::from_section(section, context.universe, |name| std::env::var(name).ok())?,
+            cache,
             lease,
             read_only: context.read_only,
             name,
@@ -203,6 +211,7 @@ mod tests {
             universe: DimensionUniverse::default(),
             formatters: Arc::new(crate::formatters()),
             storage_classes: Arc::new(StorageClasses::default()),
+            genres: Arc::default(),
             delegates: Arc::new(Delegates::default()),
             factories: Arc::new(Factories::default()),
             read_only: false,

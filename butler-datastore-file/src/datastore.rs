@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use butler_core::datastore::{
     Acceptance, Artifact, ArtifactUris, Bookkeeper, Constraints, Datastore, DatastoreCapabilities, Finding,
     GetRequest, Reader, RecoverOptions, RecoveredEntry, RemoveTransaction, VerifyOptions, WriteRequest,
-    WriteTransaction,
+    WriteTransaction, Written,
 };
 use butler_core::registry::OpaqueTable;
 use butler_core::{
@@ -144,6 +144,10 @@ impl Datastore for FileDatastore {
 
     async fn prepare_write(&self, requests: Vec<WriteRequest>) -> Result<Box<dyn WriteTransaction>> {
         write::prepare(Arc::clone(&self.inner), requests).await
+    }
+
+    async fn write(&self, requests: Vec<WriteRequest>) -> Result<Written> {
+        write::write(Arc::clone(&self.inner), requests).await
     }
 
     async fn prepare_remove(&self, datasets: Vec<DatasetRef>) -> Result<Box<dyn RemoveTransaction>> {

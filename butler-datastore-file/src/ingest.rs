@@ -72,12 +72,18 @@ impl Source {
 #[derive(Debug)]
 pub(crate) struct Inspector<'a> {
     store: &'a dyn Store,
+    /// The root with all links resolved, if files can lie there.
+    root: Option<PathBuf>,
     resolved: FxHashMap<PathBuf, PathBuf>,
 }
 
 impl<'a> Inspector<'a> {
-    pub(crate) fn new(store: &'a dyn Store) -> Self {
-        Self { store, resolved: FxHashMap::default() }
+    /// An inspector of files that may lie under the root of a store.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(crate) fn new(store: &'a dyn Store) -> Result<Self> {
+        Ok(Self { store, root: store.real_root()?, resolved: FxHashMap::default() })
     }
 
     /// Looks at a file, given by a path (a relative one is relative to the root) or by its URI.
@@ -110,9 +116,9 @@ impl<'a> Inspector<'a> {
         }
         rustix::fs::access(&given, Access::READ_OK).map_err(|error| failed(error.into()))?;
         let resolved = self.resolve(&given).map_err(failed)?;
-        let inside = self.store.path_of(&resolved)?;
+        let inside = self.path_of(&resolved)?;
         let file_inside = match &file {
-            Some(file) => self.store.path_of(file)?,
+            Some(file) => self.path_of(file)?,
             None => inside.clone(),
         };
         Ok(Source {
@@ -124,6 +130,19 @@ impl<'a> Inspector<'a> {
             file_inside,
             given,
         })
+    }
+
+    /// The path under the root of a file, given with all links in its directory resolved.
+    fn path_of(&self, file: &Path) -> Result<Option<ArcStr>> {
+        let Some(relative) = self.root.as_ref().and_then(|root| file.strip_prefix(root).ok()) else {
+            return Ok(None);
+        };
+        match relative.to_str() {
+            Some(path) => Ok(Some(path.into())),
+            None => {
+                Err(Error::new(ErrorKind::Argument, format!("the path '{}' is not UTF-8", file.display())))
+            }
+        }
     }
 
     fn locate(&self, path: &str) -> Result<PathBuf> {

@@ -6,20 +6,24 @@
 //! them names it leaves alone, and takes the [alternative](alternative_path) instead. A
 //! remover first writes its entry, and after the registry's transaction lists the entries of
 //! writers; a path that one of them names it leaves alone, and its entry stays for a recovery, which
-//! looks again when the writer is done. Whoever comes second sees the first: so of a writer and a
+//! looks again when the writer is done. Only then it asks which paths records name: a writer whose
+//! entry is gone has its records. Whoever comes second sees the first: so of a writer and a
 //! remover of one path at least one steps aside, also if the artifact that is to be removed was gone
 //! before, or is a file that the writer takes over in place.
 //!
 //! An entry has to be written before the removals are listed, and yet it must name the paths that
 //! are chosen afterwards. It names the first choice; the alternative follows from that and the
 //! dataset's id. A recovery looks at both, and deletes what is the same file as the temporary one.
+//!
+//! Whoever is later than its lease deletes nothing any more, not even its entry: a recovery may be
+//! at it, and may rely on the entry to keep others away. A writer renews its lease while it works.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arcstr::ArcStr;
 use butler_core::datastore::{JournalAction, JournalArtifact, JournalEntry, JournalHeader, JournalOperation};
-use butler_core::{Instant as Time, Result};
+use butler_core::{Error, ErrorKind, Instant as Time, Result, Retry};
 use rustc_hash::FxHashSet;
 
 use crate::store::Store;
@@ -50,9 +54,8 @@ impl EntryName {
     pub(crate) fn random(action: JournalAction) -> Self {
         let time = Time::now().map_or_else(|_| "0".to_owned(), Time::to_iso_tai);
         let seconds: String = time.chars().take(19).filter(|c| !matches!(c, '-' | ':')).collect();
-        let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
-        let (_, more) = uuid::Uuid::new_v4().as_u64_pair();
-        // Some bits of each are fixed, but not of both.
+        let (random, more) = uuid::Uuid::new_v4().as_u64_pair();
+        // Some bits of each half are fixed, but not the same of both.
         Self { name: format!("{seconds}-{:016x}", random ^ more.rotate_left(32)).into(), action }
     }
 
@@ -70,17 +73,16 @@ impl EntryName {
     }
 }
 
-/// Writes an entry.
+/// A new entry, and the bytes of it.
 ///
 /// # Errors
-/// Those of the store.
-pub(crate) fn announce(
-    store: &dyn Store,
+/// `Unexpected` if it cannot be written as text.
+pub(crate) fn new_entry(
     datastore: &ArcStr,
     action: JournalAction,
     operation: JournalOperation,
     artifacts: Vec<JournalArtifact>,
-) -> Result<EntryName> {
+) -> Result<(EntryName, Vec<u8>)> {
     let name = EntryName::random(action);
     let header = JournalHeader {
         version: 0,
@@ -93,8 +95,8 @@ pub(crate) fn announce(
         process: std::process::id(),
         artifacts: 0,
     };
-    store.write_entry(&name, &JournalEntry { header, artifacts }.to_bytes()?)?;
-    Ok(name)
+    let bytes = JournalEntry { header, artifacts }.to_bytes()?;
+    Ok((name, bytes))
 }
 
 fn host() -> ArcStr {
@@ -111,13 +113,13 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    /// Reads all open entries of a kind.
+    /// Reads those of some entries that are of a kind.
     ///
     /// # Errors
     /// Those of the store.
-    pub(crate) fn read(store: &dyn Store, action: JournalAction) -> Result<Self> {
+    pub(crate) fn read(store: &dyn Store, entries: Vec<EntryName>, action: JournalAction) -> Result<Self> {
         let mut this = Self::default();
-        for name in store.entries()?.into_iter().filter(|name| name.action == action) {
+        for name in entries.into_iter().filter(|name| name.action == action) {
             // One that is gone meanwhile claims nothing any more.
             let Some(bytes) = store.read_entry(&name)? else { continue };
             match JournalEntry::from_bytes(&bytes) {
@@ -162,11 +164,81 @@ impl Lease {
         Self { begun: Instant::now(), begun_by_the_wall: SystemTime::now(), duration }
     }
 
+    fn elapsed(&self) -> Duration {
+        let by_the_wall = self.begun_by_the_wall.elapsed().unwrap_or_default();
+        self.begun.elapsed().max(by_the_wall)
+    }
+
     /// Whether there is time for one more deletion: it may take as long again.
     pub(crate) fn allows_deletion(&self) -> bool {
-        let by_the_wall = self.begun_by_the_wall.elapsed().unwrap_or_default();
-        self.begun.elapsed().max(by_the_wall) < self.duration / 2
+        self.elapsed() < self.duration / 2
     }
+
+    /// Whether it should be renewed, so that nobody who works is taken for dead.
+    fn is_waning(&self) -> bool {
+        self.elapsed() > self.duration / 4
+    }
+
+    /// Whether a recovery may have dealt with the entry.
+    fn is_over(&self) -> bool {
+        self.elapsed() >= self.duration
+    }
+}
+
+/// The lease of a writer, which it renews while it works.
+#[derive(Debug)]
+pub(crate) struct LiveLease {
+    entry: Option<EntryName>,
+    duration: Duration,
+    lease: Mutex<Lease>,
+}
+
+impl LiveLease {
+    /// A lease that began before an entry was written, if there is one.
+    pub(crate) fn new(entry: Option<EntryName>, lease: Lease) -> Self {
+        Self { entry, duration: lease.duration, lease: Mutex::new(lease) }
+    }
+
+    pub(crate) fn entry(&self) -> Option<&EntryName> {
+        self.entry.as_ref()
+    }
+
+    fn lease(&self) -> MutexGuard<'_, Lease> {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Checks that whoever works may go on, and renews the entry when it is time.
+    ///
+    /// # Errors
+    /// `Timeout` if nobody renewed it for too long; those of the store.
+    pub(crate) fn keep(&self, store: &dyn Store) -> Result<()> {
+        let Some(entry) = &self.entry else { return Ok(()) };
+        // Whoever waits here finds it renewed.
+        let mut lease = self.lease();
+        if lease.is_over() {
+            return Err(late("what was to be stored"));
+        }
+        if lease.is_waning() {
+            let renewed = Lease::begin(self.duration);
+            store.renew_entry(entry)?;
+            *lease = renewed;
+        }
+        Ok(())
+    }
+
+    /// Whether there is time to take something back.
+    pub(crate) fn allows_deletion(&self) -> bool {
+        self.entry.is_none() || self.lease().allows_deletion()
+    }
+}
+
+/// What somebody is told who was too slow: by now a recovery may have dealt with it.
+pub(crate) fn late(what: &str) -> Error {
+    Error::new(ErrorKind::Timeout, format!("{what} took longer than the datastore's lease"))
+        .with_retry(Retry::Temporary)
+        .with_hint(
+            "`butler recover` deals with what is left; a longer `lease` in the configuration gives more time",
+        )
 }
 
 #[cfg(test)]
@@ -189,7 +261,11 @@ mod tests {
 
     #[test]
     fn a_lease_ends() {
-        assert!(Lease::begin(Duration::from_secs(3600)).allows_deletion());
-        assert!(!Lease::begin(Duration::ZERO).allows_deletion());
+        let hour = Lease::begin(Duration::from_secs(3600));
+        assert!(hour.allows_deletion() && !hour.is_waning() && !hour.is_over());
+        let none = Lease::begin(Duration::ZERO);
+        assert!(!none.allows_deletion() && none.is_over());
+        let half = Lease { begun: Instant::now() - Duration::from_secs(1800), ..hour };
+        assert!(!half.allows_deletion() && half.is_waning() && !half.is_over());
     }
 }

@@ -65,11 +65,13 @@ pub(crate) trait Store: Debug + Send + Sync + 'static {
     /// The local file of a path, if there is such a thing.
     fn local_file(&self, path: &str) -> Option<PathBuf>;
 
-    /// The path of a local file that lies under the root, given with all links in its directory resolved.
+    /// The root with all links resolved, if it is a local directory that is there.
     ///
     /// # Errors
     /// Those of the system.
-    fn path_of(&self, file: &Path) -> Result<Option<ArcStr>>;
+    fn real_root(&self) -> Result<Option<PathBuf>> {
+        Ok(None)
+    }
 
     /// Whether an artifact is there.
     ///
@@ -117,6 +119,15 @@ pub(crate) trait Store: Debug + Send + Sync + 'static {
     /// # Errors
     /// Those of the system.
     fn write_entry(&self, name: &EntryName, bytes: &[u8]) -> Result<()>;
+
+    /// Writes an entry, and lists all there are then; if they cannot be listed, there is no entry.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn write_entry_and_list(&self, name: &EntryName, bytes: &[u8]) -> Result<Vec<EntryName>> {
+        self.write_entry(name, bytes)?;
+        self.entries().or_else(|error| self.delete_entry(name).and(Err(error)))
+    }
 
     /// Deletes an entry; one that is gone is no error.
     ///

@@ -30,8 +30,8 @@ mod resolve;
 mod spec;
 
 use butler_core::{
-    DataId, DatasetType, DimensionElement, DimensionUniverse, Error, ErrorKind, LookupKey, LookupTable,
-    Result, Section,
+    DataId, DatasetType, DimensionElement, DimensionUniverse, Error, ErrorKind, Genre, Genres, LookupKey,
+    LookupTable, Result, Section,
 };
 
 pub(crate) use parse::FileTemplate;
@@ -64,13 +64,19 @@ pub(crate) struct Templates {
 }
 
 impl Templates {
-    /// The built-in templates, overridden by those of a datastore's section.
+    /// The built-in templates, overridden by those of genres, and those by a datastore's section.
     ///
     /// # Errors
     /// `Configuration` for unusable keys, `Template` for malformed templates.
-    pub(crate) fn from_section(section: &Section<'_>, universe: DimensionUniverse) -> Result<Self> {
+    pub(crate) fn from_section(
+        section: &Section<'_>,
+        universe: DimensionUniverse,
+        genres: &Genres,
+    ) -> Result<Self> {
         let texts: LookupTable<String> = LookupTable::from_section(section, "templates", universe)?;
         let mut configured = texts.try_map(|text| FileTemplate::parse(&text))?;
+        let template = |genre: &Genre| genre.template().map(FileTemplate::parse).transpose();
+        genres.fill(&mut configured, "template", template)?;
         let [dimensions, template] = RAW;
         // Another universe may not have these dimensions.
         if let Ok(group) = universe.conform(dimensions.split('+')) {

@@ -1,6 +1,7 @@
 //! Work on threads that may block.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use butler_core::{Error, ErrorKind, Result};
@@ -53,6 +54,29 @@ pub(crate) async fn blocking<T: Send + 'static>(
     run: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     joined(start(run)?.await)?
+}
+
+/// Has at most so many threads share items, and waits for all of them.
+///
+/// # Errors
+/// The first one of theirs; as [`blocking`].
+pub(crate) async fn on_threads(
+    items: Shared,
+    limit: usize,
+    run: impl Fn(&Shared) -> Result<()> + Send + Sync + 'static,
+) -> Result<()> {
+    let threads = items.threads(limit);
+    let work = Arc::new((items, run));
+    let mut running = Vec::with_capacity(threads);
+    for _ in 0..threads {
+        let work = Arc::clone(&work);
+        running.push(start(move || (work.1)(&work.0))?);
+    }
+    let mut result = Ok(());
+    for thread in running {
+        result = result.and(joined(thread.await).and_then(|result| result));
+    }
+    result
 }
 
 /// Items by number, of which threads take one block after the other.

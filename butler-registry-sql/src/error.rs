@@ -283,7 +283,24 @@ fn connect_kind(message: &str) -> Kind {
             ),
             (NotFound, Permanent, &["database \"", "role \""]),
             (Busy, Temporary, &["too many clients", "remaining connection slots", "too many connections"]),
-            (Connection, Temporary, &["starting up", "shutting down", "in recovery mode"]),
+            (
+                Connection,
+                Temporary,
+                &[
+                    "starting up",
+                    "shutting down",
+                    "in recovery mode",
+                    "not yet accepting connections",
+                    // The server is not there, which may be for the moment only.
+                    "Connection refused",
+                    "Connection reset",
+                    "No such file or directory",
+                    "server closed the connection",
+                    "timeout expired",
+                    "could not receive data",
+                    "could not send",
+                ],
+            ),
             (Configuration, Permanent, &["invalid ", "missing \"=\"", "unexpected ", "unrecognized"]),
             (Argument, Permanent, &["nul byte"]),
         ],
@@ -431,5 +448,8 @@ mod tests {
         for (message, kind) in kinds {
             assert_eq!(Error::from(Failure::Connect(message.into())).kind(), kind, "{message}");
         }
+        let gone =
+            Failure::Connect("connection to server at \"h\", port 5432 failed: Connection refused".into());
+        assert_eq!(Error::from(gone).retry(), Retry::Temporary);
     }
 }

@@ -9,6 +9,8 @@ mod constraints;
 mod context;
 mod copies;
 mod existence;
+mod faults;
+mod faulty;
 mod fixture;
 mod get;
 mod ingest;
@@ -22,6 +24,7 @@ pub mod s3;
 mod storage;
 mod transactions;
 mod uris;
+mod verification;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -35,6 +38,7 @@ use crate::case::{Case, Harness};
 
 pub use books::Books;
 pub use context::Opening;
+pub use faulty::{Call, CallFaults, Fault, FaultyDatastore, FaultyFactory};
 pub use storage::{FactoryHarness, LocalDirectory};
 
 /// What a [`Datastore`] is tested with.
@@ -68,6 +72,12 @@ pub trait Storage: Send + Sync {
 
     /// What lies in it behind the datastore's back; none if nobody can look there.
     fn backstage(&self) -> Option<&dyn Backstage> {
+        None
+    }
+
+    /// What makes parts of its datastores fail, such as children of chained ones. If there is
+    /// none, only the whole is made to fail.
+    fn faults(&self) -> Option<&CallFaults> {
         None
     }
 }
@@ -171,6 +181,14 @@ macro_rules! __datastore_cases {
             a_composite_exists_if_all_its_parts_do,
             what_is_stored_is_known,
         }
+        faults {
+            a_write_that_fails_has_happened_or_not,
+            a_move_that_fails_loses_no_file,
+            a_removal_that_fails_has_happened_or_not,
+            a_read_that_fails_harms_no_other,
+            a_recovery_that_fails_is_done_by_the_next,
+            faults_at_random_lose_nothing_and_leave_nothing,
+        }
         get {
             objects_come_in_the_order_asked_for,
             nothing_is_asked_for_and_nothing_comes,
@@ -264,6 +282,8 @@ macro_rules! __datastore_cases {
         transactions {
             nothing_is_written_by_preparing,
             the_entry_names_what_is_written,
+            a_write_is_both_steps_in_one,
+            a_write_that_fails_is_undone,
             entries_have_names_of_their_own,
             nothing_but_artifacts_is_left_by_a_commit,
             nothing_is_left_by_a_roll_back,
@@ -272,6 +292,7 @@ macro_rules! __datastore_cases {
             a_failure_is_rolled_back,
             an_execution_that_was_given_up_is_rolled_back,
             a_dropped_one_is_left_to_a_recovery_or_undone,
+            an_ended_lease_places_nothing,
         }
         uris {
             what_is_stored_has_a_uri,
@@ -280,6 +301,16 @@ macro_rules! __datastore_cases {
             parts_have_uris_of_their_own,
             uris_are_encoded,
             addresses_are_signed_or_that_is_unsupported,
+        }
+        verification {
+            what_is_sound_is_not_found,
+            what_is_lost_is_found,
+            another_size_is_found,
+            other_bytes_are_found_where_that_is_asked_for,
+            what_nothing_names_is_found_where_that_is_asked_for,
+            what_is_under_way_is_not_found,
+            what_several_datasets_share_is_found_once,
+            open_entries_are_asked_about,
         }
     }};
 }

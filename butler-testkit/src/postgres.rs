@@ -21,20 +21,37 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PATH_MAX: usize = 80;
 
 /// Runs the server until standard input ends, which it does however the test process ends. Then
-/// stops the server, without giving it time to tidy up, and removes everything.
+/// stops the server, without giving it time to tidy up, and removes everything. A line is the name of a
+/// signal that ends the server, which is started again.
 const WATCH: &str = r#"
 trap '' INT TERM HUP
 server=$1
 directory=$2
 shift
 shift
-"$server" "$@" </dev/null >"$directory/log" 2>&1 &
-pid=$!
-read -r _
+start() {
+  "$server" "$@" </dev/null >>"$directory/log" 2>&1 &
+  pid=$!
+}
+start "$@"
+while read -r signal; do
+  kill "-$signal" "$pid"
+  wait "$pid"
+  start "$@"
+done
 kill -QUIT "$pid"
 wait "$pid"
 rm -rf "$directory"
 "#;
+
+/// How a server is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// What is under way is rolled back.
+    Fast,
+    /// As in a crash.
+    Immediate,
+}
 
 /// A PostgreSQL server that nobody else uses, and that does not outlive the process.
 ///
@@ -104,6 +121,32 @@ impl TempPostgres {
             let log = std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
             if log.contains("FATAL") || begun.elapsed() > PATIENCE {
                 return Err(io::Error::other(log));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Stops it, and starts it again; returns when it accepts connections.
+    ///
+    /// # Errors
+    /// If it does not start, with what it said.
+    pub fn restart(&self, stop: Stop) -> io::Result<()> {
+        let status = self.directory.join("data/postmaster.pid");
+        let process = |text: &str| text.lines().next().map(str::to_owned);
+        let before = process(&std::fs::read_to_string(&status)?);
+        let signal = if stop == Stop::Fast { "INT" } else { "QUIT" };
+        let mut input =
+            self.watcher.stdin.as_ref().ok_or_else(|| io::Error::other("nobody watches over the server"))?;
+        input.write_all(format!("{signal}\n").as_bytes())?;
+        let begun = Instant::now();
+        loop {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let is_ready = text.lines().last().is_some_and(|line| line.trim() == "ready");
+            if is_ready && process(&text) != before {
+                return Ok(());
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(io::Error::other(std::fs::read_to_string(self.directory.join("log"))?));
             }
             thread::sleep(Duration::from_millis(10));
         }
@@ -300,6 +343,12 @@ mod tests {
         }
         assert_ne!(server.fresh_name(), server.fresh_name());
         assert!(is_running(&pid));
+        for stop in [Stop::Fast, Stop::Immediate] {
+            let before = pid_of(server.directory());
+            server.restart(stop).unwrap();
+            assert!(!is_running(&before) && is_running(&pid_of(server.directory())));
+        }
+        let pid = pid_of(server.directory());
         drop(server);
         assert!(!directory.exists());
         eventually("the server stops", || !is_running(&pid));

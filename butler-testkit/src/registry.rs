@@ -1,6 +1,7 @@
 //! The conformance suite of [`Registry`].
 
 mod batches;
+mod bridges;
 mod calibrations;
 mod chains;
 mod collections;
@@ -35,6 +36,7 @@ use butler_core::registry::Registry;
 use butler_core::{DimensionUniverse, Result};
 
 use crate::case::{Case, Harness};
+use crate::random::from_environment;
 
 /// What a [`Registry`] is tested with.
 #[async_trait]
@@ -50,9 +52,9 @@ pub trait RegistryHarness: Harness {
         2_000
     }
 
-    /// Number of dataset types that are many.
+    /// Number of dataset types that are many: `BUTLER_TEST_TYPES`, if it is set.
     fn many_types(&self) -> usize {
-        220
+        from_environment("BUTLER_TEST_TYPES").unwrap_or(220)
     }
 }
 
@@ -90,6 +92,16 @@ macro_rules! __registry_cases {
             batches_of_two_writers_are_both_applied,
             of_two_equal_insertions_one_succeeds,
             what_is_read_only_is_not_written,
+        }
+        bridges {
+            a_datastore_that_has_artifacts_is_found,
+            several_have_artifacts_of_one_dataset,
+            one_that_has_none_any_more_is_not_found,
+            answers_come_in_the_order_of_questions,
+            what_is_ephemeral_is_known_to_its_manager_alone,
+            a_name_is_registered_in_one_way,
+            another_version_is_refused,
+            a_clone_stands_on_another_registry,
         }
         calibrations {
             what_is_certified_is_valid,
@@ -271,6 +283,7 @@ macro_rules! __registry_cases {
             the_key_begins_with_the_id_of_a_dataset,
             rows_go_with_the_artifacts,
             artifacts_are_told_once,
+            artifacts_are_of_datasets_that_are_there,
             a_table_of_the_registry_is_not_given_away,
         }
         orders {
@@ -296,6 +309,7 @@ macro_rules! __registry_cases {
             a_quantum_that_is_not_there_is_not_updated,
             a_quantum_is_inserted_once,
             its_run_is_a_run,
+            a_run_that_is_removed_is_forgotten,
             datasets_that_are_gone_are_remembered,
             several_beginnings_are_followed_at_once,
         }
@@ -303,6 +317,7 @@ macro_rules! __registry_cases {
             a_run_is_removed_while_it_is_filled,
             a_type_is_removed_while_it_is_used,
             a_dataset_is_removed_while_it_is_referred_to,
+            a_dataset_is_removed_while_it_is_stored,
             of_two_that_overlap_one_is_certified,
             of_two_that_differ_one_is_associated,
             equal_definitions_are_registered_by_all,

@@ -285,6 +285,22 @@ impl Column {
         }
     }
 
+    /// Some of the values, in the order given.
+    fn picked(&self, rows: &[usize]) -> Self {
+        let mut picked = Self::new(self.ty());
+        for &row in rows {
+            match &self.data {
+                _ if self.is_null(row) => picked.push_null(),
+                Data::Bool(values) => picked.push_bool(values[row]),
+                Data::Int(values) => picked.push_int(values[row]),
+                Data::Float(values) => picked.push_float(values[row]),
+                Data::Text(values) => picked.push_text(values.get(row)),
+                Data::Bytes(values) => picked.push_bytes(values.get(row)),
+            }
+        }
+        picked
+    }
+
     /// The value of a row.
     ///
     /// # Panics
@@ -399,6 +415,30 @@ impl ColumnBatch {
         self.columns.iter().map(|column| column.value(row)).collect()
     }
 
+    /// The same rows with some of the columns, each as (new name, old name).
+    ///
+    /// # Errors
+    /// `Unexpected` if there is no column of a name.
+    pub fn renamed(&self, columns: impl IntoIterator<Item = (ArcStr, ArcStr)>) -> Result<Self> {
+        let (names, columns): (Vec<_>, Vec<_>) = columns
+            .into_iter()
+            .map(|(new, old)| self.column(&old).map(|column| (new, column.clone())))
+            .collect::<Result<Vec<_>>>()?
+            .into_iter()
+            .unzip();
+        Ok(Self { names: names.into(), columns, len: self.len })
+    }
+
+    /// Some of the rows, in the order given.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[must_use]
+    pub fn picked(&self, rows: &[usize]) -> Self {
+        let columns = self.columns.iter().map(|column| column.picked(rows)).collect();
+        Self { names: self.names.clone(), columns, len: rows.len() }
+    }
+
     /// All rows.
     pub fn rows(&self) -> impl Iterator<Item = Vec<Value>> + '_ {
         (0..self.len).map(|row| self.row(row))
@@ -449,7 +489,12 @@ mod tests {
                 batch.push_row(row).unwrap();
             }
             prop_assert_eq!(batch.len(), rows.len());
-            prop_assert_eq!(batch.rows().collect::<Vec<_>>(), rows);
+            prop_assert_eq!(batch.rows().collect::<Vec<_>>(), rows.clone());
+            let backwards: Vec<usize> = (0..rows.len()).rev().collect();
+            let renamed = batch.picked(&backwards).renamed([("x".into(), "text".into())]).unwrap();
+            let texts: Vec<Vec<Value>> = rows.iter().rev().map(|row| vec![row[3].clone()]).collect();
+            prop_assert_eq!(renamed.rows().collect::<Vec<_>>(), texts);
+            prop_assert!(batch.renamed([("x".into(), "y".into())]).is_err());
         }
     }
 

@@ -7,6 +7,8 @@ use arcstr::ArcStr;
 
 use super::cache::Names;
 use super::defaults::Defaults;
+use super::expansion::Records;
+use super::places::Places;
 use super::session::Session;
 use super::target::LooseDataId;
 use super::{Butler, Inner};
@@ -15,6 +17,7 @@ use crate::datastore::Datastore;
 use crate::dimension::DimensionUniverse;
 use crate::factory::{DatastoreContext, Factories, Upkeep};
 use crate::formatter::Formatters;
+use crate::genre::Genres;
 use crate::registry::{CollectionQuery, DatasetTypeQuery, Registry, RegistryBatch};
 use crate::storage_class::{Delegates, StorageClass, StorageClassConfig, StorageClasses};
 use crate::{Error, ErrorKind, Result, suggest};
@@ -64,6 +67,13 @@ pub struct Creation {
     pub configs: Vec<(String, String)>,
     /// The dimensions; by default those that Rubin repositories use.
     pub universe: Option<DimensionUniverse>,
+}
+
+/// What configuration makes, besides the registry.
+struct Parts {
+    datastore: Arc<dyn Datastore>,
+    storage_classes: Arc<StorageClasses>,
+    genres: Arc<Genres>,
 }
 
 /// Where a repository is.
@@ -262,7 +272,7 @@ impl ButlerBuilder {
         let config = self.assemble(&place, &text).await?;
         // What is wrong with the datastore must be known before a registry is made.
         let universe = creation.universe.unwrap_or_default();
-        self.datastore(&config, universe, false)?;
+        self.parts(&config, universe, false)?;
         let (kind, section) = kind_of(&config, "registry", "sql")?;
         let factory = Arc::clone(self.factories.registry(&kind)?);
         let settings = factory.configure(&section)?;
@@ -289,8 +299,10 @@ impl ButlerBuilder {
     async fn finish(self, place: Place, config: Config, registry: Arc<dyn Registry>) -> Result<Butler> {
         let wanted = self.writable.unwrap_or(self.run.is_some());
         let read_only = !wanted || registry.is_read_only();
-        let (datastore, storage_classes) = self.datastore(&config, registry.universe(), read_only)?;
-        let tables = datastore.tables();
+        let Parts { datastore, storage_classes, genres } =
+            self.parts(&config, registry.universe(), read_only)?;
+        let places = Places::initialize(Arc::clone(&registry), &datastore).await?;
+        let session = (!read_only).then(|| Session::new(datastore.tables(), places.bridges().preamble()));
         let mut defaults = Defaults::from_section(&config.section("defaults")?)?;
         if let Some(collections) = self.collections {
             defaults.collections = collections;
@@ -306,8 +318,11 @@ impl ButlerBuilder {
             registry,
             datastore,
             storage_classes,
+            genres,
             names: Names::default(),
-            session: (!read_only).then(|| Session::new(tables)),
+            records: Records::default(),
+            places,
+            session,
         };
         let defaults = inner.resolve_defaults(defaults).await?;
         let butler = Butler { inner: Arc::new(inner), defaults: Arc::new(defaults) };
@@ -343,12 +358,7 @@ impl ButlerBuilder {
         Ok(config)
     }
 
-    fn datastore(
-        &self,
-        config: &Config,
-        universe: DimensionUniverse,
-        read_only: bool,
-    ) -> Result<(Arc<dyn Datastore>, Arc<StorageClasses>)> {
+    fn parts(&self, config: &Config, universe: DimensionUniverse, read_only: bool) -> Result<Parts> {
         let definitions: BTreeMap<ArcStr, StorageClassConfig> =
             config.root_section().value("storage_classes")?.unwrap_or_default();
         let mut classes = StorageClasses::from_config(&definitions)?;
@@ -357,17 +367,21 @@ impl ButlerBuilder {
         }
         let storage_classes = Arc::new(classes);
         let durability = config.section("registry")?.text("durability")?;
+        let genres = config.section("genres")?;
+        let genres = Arc::new(Genres::from_section(&genres, universe, &self.formatters, &storage_classes)?);
         let context = DatastoreContext {
             universe,
             formatters: Arc::new(self.formatters.clone()),
             storage_classes: Arc::clone(&storage_classes),
+            genres: Arc::clone(&genres),
             delegates: Arc::new(self.delegates.clone()),
             factories: Arc::clone(&self.factories),
             read_only,
             strict: durability.as_deref() == Some("strict"),
         };
         let (kind, section) = kind_of(config, "datastore", "file")?;
-        Ok((self.factories.datastore(&kind)?.build(&section, &context)?, storage_classes))
+        let datastore = self.factories.datastore(&kind)?.build(&section, &context)?;
+        Ok(Parts { datastore, storage_classes, genres })
     }
 
     async fn place(&self, location: &str) -> Result<Place> {

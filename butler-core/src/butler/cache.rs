@@ -30,7 +30,7 @@ pub(super) struct Names {
 
 /// A moment in the history of changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Generation(u64);
+pub(super) struct Generation(pub(super) u64);
 
 impl Default for Names {
     fn default() -> Self {

@@ -14,7 +14,6 @@ use crate::dimension::{
     FieldType, FieldValue,
 };
 use crate::query::{Field, Literal, Predicate, Query, QueryRows, ResultSpec, TypedExpr};
-use crate::registry::RegistryExt;
 use crate::time::Timespan;
 use crate::{Error, ErrorKind, Result, suggest};
 
@@ -57,7 +56,7 @@ impl Butler {
             // Those of a full data ID are compared when it is stored.
             return Ok(());
         }
-        let expanded = self.inner.registry.expand_one(data_id.clone()).await?;
+        let expanded = self.expand_data_id(data_id.clone()).await?;
         match implied.iter().find(|(dimension, value)| expanded.get_dimension(*dimension) != Some(value)) {
             None => Ok(()),
             Some((dimension, value)) => Err(Error::new(
@@ -85,7 +84,7 @@ impl Butler {
         if all.temporal().len() == 0 {
             return Ok((data_id, None));
         }
-        let expanded = self.inner.registry.expand_one(self.data_id_of(all, &known)?).await?;
+        let expanded = self.expand_data_id(self.data_id_of(all, &known)?).await?;
         Ok((data_id, expanded.timespan()))
     }
 

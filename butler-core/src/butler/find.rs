@@ -52,21 +52,6 @@ impl Butler {
         self.inner.registry.get(ids).await
     }
 
-    /// The same datasets with expanded data IDs.
-    ///
-    /// # Errors
-    /// `DataIdValue`, `InconsistentDataId` if dimension records do not fit.
-    pub async fn expand(&self, datasets: Vec<DatasetRef>) -> Result<Vec<DatasetRef>> {
-        let lacking: Vec<usize> =
-            (0..datasets.len()).filter(|&at| !datasets[at].data_id().is_expanded()).collect();
-        let mut datasets = datasets;
-        let data_ids = lacking.iter().map(|&at| datasets[at].data_id().clone()).collect();
-        for (at, data_id) in lacking.into_iter().zip(self.inner.registry.expand(data_ids).await?) {
-            datasets[at] = datasets[at].with_data_id(data_id)?;
-        }
-        Ok(datasets)
-    }
-
     /// Finds datasets. `in_time` lets the data ID say when a calibration must be
     /// valid, if the lookup does not: any time, if it says nothing either.
     pub(super) async fn locate(&self, lookups: &[Lookup], in_time: bool) -> Result<Vec<Option<DatasetRef>>> {

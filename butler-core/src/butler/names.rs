@@ -139,9 +139,14 @@ impl Butler {
     ///
     /// # Errors
     /// `ConflictingDefinition` if there is another one of its name, `StorageClass`
-    /// if its storage class is unknown, `DatasetType` for a component, `ReadOnly`.
+    /// if its storage class is unknown, `Argument` if its genre is, `DatasetType` for a component, `ReadOnly`.
+    ///
+    /// [`Genre::dataset_type`](crate::Genre::dataset_type) makes one from a genre.
     pub async fn register_dataset_type(&self, dataset_type: &DatasetType) -> Result<bool> {
         self.inner.storage_classes.get(dataset_type.storage_class())?;
+        if let Some(genre) = dataset_type.genre() {
+            self.inner.genres.get(genre)?;
+        }
         Ok(self.apply_one(Operation::RegisterDatasetType(dataset_type.clone())).await?.inserted > 0)
     }
 

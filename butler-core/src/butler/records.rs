@@ -75,14 +75,10 @@ impl Butler {
             })?;
             by_datastore.entry(record.datastore.clone()).or_default().push(id, table, &record)?;
         }
-        let operations = by_datastore.into_iter().map(|(datastore, rows)| Operation::InsertArtifacts {
-            datastore,
-            datasets: rows.datasets,
-            rows: rows
-                .tables
-                .into_iter()
-                .map(|(table, rows)| OpaqueRows { table, rows: Arc::new(rows) })
-                .collect(),
+        let operations = by_datastore.into_iter().filter_map(|(datastore, rows)| {
+            let tables = rows.tables.into_iter();
+            let tables = tables.map(|(table, rows)| OpaqueRows { table, rows: Arc::new(rows) }).collect();
+            self.inner.places.bridge(&datastore)?.insert(rows.datasets, tables)
         });
         Ok(operations.collect())
     }

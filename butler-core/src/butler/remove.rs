@@ -4,6 +4,8 @@
 //! record names any more is deleted → the entry goes. Many datasets go in batches, each of them a
 //! whole: what is interrupted can be done again, and goes on where it stopped.
 
+mod types;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +22,9 @@ use crate::{Error, ErrorKind, Result};
 
 /// Datasets that go in one transaction.
 const BATCH: usize = 5_000;
+
+/// Datasets of which nothing is stored that go with their runs in one transaction.
+const ROWS_AT_ONCE: u64 = 100_000;
 
 /// How far long work has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +94,8 @@ impl Butler {
                 let mut bytes = 0;
                 for (name, ty) in &plan.collections {
                     if *ty == CollectionType::Run {
-                        let mut rest = self.batches_of(name).await?;
+                        let run = std::iter::once(name.clone()).collect();
+                        let mut rest = self.batches_of("*", run).await?;
                         while let Some(datasets) = rest.try_next().await? {
                             bytes += self.bytes_of(datasets).await?;
                         }
@@ -98,7 +104,11 @@ impl Butler {
                 plan.bytes = Some(bytes);
                 Ok(plan)
             }
-            Removal::DatasetTypes(_) => self.inner.registry.plan(removal).await,
+            Removal::DatasetTypes(_) => {
+                let mut plan = self.inner.registry.plan(removal).await?;
+                plan.bytes = Some(self.bytes_of_types(plan.datasets.keys()).await?);
+                Ok(plan)
+            }
         }
     }
 
@@ -156,11 +166,19 @@ impl Butler {
         if !referenced {
             refuse_referenced(&plan, "the runs")?;
         }
-        let total = Some(plan.datasets.values().sum());
+        let count = plan.datasets.values().sum();
+        let total = Some(count);
+        if plan.stored == 0 && count <= ROWS_AT_ONCE {
+            // Nothing but rows goes; what was stored meanwhile is in the way.
+            match self.apply_one(Operation::Remove(removal.clone())).await {
+                Err(error) if error.kind() == ErrorKind::OrphanedRecord => {}
+                done => return done.and_then(|_| observer.tell(count, total)),
+            }
+        }
         let options = PruneOptions { purge: true, referenced: true, ..PruneOptions::default() };
         let mut done = 0;
         for name in &names {
-            let mut rest = self.batches_of(name).await?;
+            let mut rest = self.batches_of("*", std::iter::once(name.clone()).collect()).await?;
             while let Some(datasets) = rest.try_next().await? {
                 done += datasets.len() as u64;
                 self.prune_batch(datasets, &options).await?;
@@ -212,13 +230,13 @@ impl Butler {
         Ok(datasets.iter().filter_map(|dataset| self.inner.datastore.recorded_bytes(dataset)).sum())
     }
 
-    /// All datasets of a run, in batches.
+    /// All datasets of some types in some runs, in batches.
     async fn batches_of(
         &self,
-        run: &ArcStr,
-    ) -> Result<impl futures::Stream<Item = Result<Vec<DatasetRef>>> + Unpin> {
-        let run: NamePatterns = std::iter::once(run.clone()).collect();
-        let rows = self.query_datasets("*").collections(run).stream().await?;
+        types: &str,
+        runs: NamePatterns,
+    ) -> Result<impl futures::Stream<Item = Result<Vec<DatasetRef>>> + Unpin + use<>> {
+        let rows = self.query_datasets(types).collections(runs).stream().await?;
         let batches = futures::stream::try_unfold((rows, Vec::new()), async |(mut rows, mut ready)| {
             let mut over = false;
             while ready.len() < BATCH && !over {

@@ -17,6 +17,10 @@ pub(super) struct Session {
     issuer: IdIssuer,
     /// Tables that the datastores need.
     tables: Vec<OpaqueTable>,
+    /// What the bridge to the datastores has to say.
+    preamble: Option<Operation>,
+    /// When it was opened, if the clock could be read.
+    opened: Option<Instant>,
     /// Whether a transaction has written down that the session exists.
     begun: AtomicBool,
     /// Journal entries that are gone, and whose outcomes may go.
@@ -32,8 +36,20 @@ pub(super) struct Extras {
 }
 
 impl Session {
-    pub(super) fn new(tables: Vec<OpaqueTable>) -> Self {
-        Self { issuer: IdIssuer::new(), tables, begun: AtomicBool::new(false), forgettable: Mutex::default() }
+    pub(super) fn new(tables: Vec<OpaqueTable>, preamble: Option<Operation>) -> Self {
+        Self {
+            issuer: IdIssuer::new(),
+            tables,
+            preamble,
+            opened: Instant::now().ok(),
+            begun: AtomicBool::new(false),
+            forgettable: Mutex::default(),
+        }
+    }
+
+    /// When it was opened, if the clock could be read.
+    pub(super) fn opened(&self) -> Option<Instant> {
+        self.opened
     }
 
     pub(super) fn issuer(&self) -> &IdIssuer {
@@ -52,6 +68,7 @@ impl Session {
                 user: user_name(),
                 began: Instant::now()?,
             });
+            operations.extend(self.preamble.clone());
             operations.extend(self.tables.iter().cloned().map(Operation::RegisterOpaque));
         }
         let forgotten = std::mem::take(&mut *self.forgettable());

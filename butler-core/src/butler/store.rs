@@ -8,7 +8,7 @@ use arcstr::ArcStr;
 use super::Butler;
 use crate::collection::{CollectionSearch, CollectionType, SearchMember};
 use crate::dataset::{DatasetId, DatasetKind, DatasetRef};
-use crate::datastore::{RemoveTransaction, WriteRequest, WriteTransaction};
+use crate::datastore::{RemoveTransaction, WriteRequest, WriteTransaction, Written, left_over};
 use crate::failpoint;
 use crate::registry::{
     BatchReport, FindRequest, JournalOutcome, Operation, Outcome, RegistryBatch, RegistryExt,
@@ -48,19 +48,26 @@ impl Butler {
     /// transaction is open while bytes move. Whatever fails is undone at once; a process
     /// that dies, or a call that is dropped half-way, leaves its entries to a recovery.
     pub(super) async fn carry_out(&self, change: Change) -> Result<BatchReport> {
-        self.session()?;
+        let opened = self.session()?.opened();
         let Change { requests, unstored, mut batch } = change;
         let wanted = batch.operations().len();
         // What takes the place of something that goes finds that there, and is not in its way.
         let explicable = requests.iter().filter(|_| unstored.is_empty());
         let datasets: Vec<DatasetRef> = explicable.flat_map(WriteRequest::datasets).cloned().collect();
+        let moved = self.inner.places.moved(&requests, &unstored);
+        let gone: Vec<DatasetId> = unstored.iter().map(DatasetRef::id).collect();
         let mut transactions = Transactions::default();
         match self.move_bytes(requests, unstored, &mut transactions).await {
             Ok(operations) => operations.into_iter().for_each(|operation| batch.push(operation)),
             Err(error) => {
-                self.undo(transactions).await;
-                return Err(self.explained(error, &datasets).await);
+                let undone = self.undo(transactions).await;
+                let error = self.explained(error, &datasets).await;
+                return Err(if undone { error } else { left_over(error) });
             }
+        }
+        // Whoever follows what is ingested must not miss what took its time to be stored.
+        if let Some(opened) = opened {
+            batch.ingest_now(opened)?;
         }
         failpoint::reach("registry begins");
         let entries = transactions.entries();
@@ -79,12 +86,15 @@ impl Butler {
                 BatchReport::default()
             }
             Err(error) => {
-                self.undo(transactions).await;
-                return Err(self.explained(error, &datasets).await);
+                let undone = self.undo(transactions).await;
+                let error = self.inner.places.explained(error, &gone).await;
+                let error = self.explained(error, &datasets).await;
+                return Err(if undone { error } else { left_over(error) });
             }
         };
         failpoint::reach("registry committed");
         self.tidy(transactions).await;
+        self.inner.places.remember(&moved);
         Ok(report)
     }
 
@@ -106,9 +116,8 @@ impl Butler {
             failpoint::reach("removal announced");
         }
         if !requests.is_empty() {
-            let write = transactions.write.insert(self.inner.datastore.prepare_write(requests).await?);
-            failpoint::reach("write announced");
-            let records = write.execute().await?;
+            let Written { transaction, records } = self.inner.datastore.write(requests).await?;
+            transactions.write = Some(transaction);
             failpoint::reach("write executed");
             operations.extend(self.record_operations(records)?);
         }
@@ -131,11 +140,11 @@ impl Butler {
                 }
             }
         }
-        let operation = |(datastore, datasets)| {
+        let operation = |(datastore, datasets): (ArcStr, Vec<DatasetId>)| {
             let tables = tables.get(&datastore).cloned().unwrap_or_default();
-            Operation::RemoveArtifacts { datastore, datasets, tables }
+            self.inner.places.bridge(&datastore)?.remove(datasets, tables)
         };
-        stored.into_iter().map(operation).collect()
+        stored.into_iter().filter_map(operation).collect()
     }
 
     /// After the transaction: what is left over is a recovery's.
@@ -143,37 +152,45 @@ impl Butler {
         let Transactions { write, remove } = transactions;
         if let Some(write) = write {
             let entries = write.entries();
-            self.note(entries, write.commit().await, "datasets are stored, but something is left over");
+            let _ =
+                self.note(entries, write.commit().await, "datasets are stored, but something is left over");
             failpoint::reach("write settled");
         }
         if let Some(remove) = remove {
             let entries = remove.entries();
             let result = remove.commit(&self.books()).await;
-            self.note(entries, result, "datasets are removed, but artifacts are left over");
+            let _ = self.note(entries, result, "datasets are removed, but artifacts are left over");
             failpoint::reach("removal settled");
         }
     }
 
-    /// Before the transaction, or if it failed.
-    async fn undo(&self, transactions: Transactions) {
+    /// Before the transaction, or if it failed; returns whether nothing is left over.
+    async fn undo(&self, transactions: Transactions) -> bool {
         let Transactions { write, remove } = transactions;
+        let mut undone = true;
         if let Some(write) = write {
             let entries = write.entries();
-            self.note(entries, write.roll_back().await, "what was written could not be removed again");
+            undone &=
+                self.note(entries, write.roll_back().await, "what was written could not be removed again");
         }
         if let Some(remove) = remove {
             let entries = remove.entries();
-            self.note(entries, remove.roll_back().await, "a journal entry is left over");
+            undone &= self.note(entries, remove.roll_back().await, "a journal entry is left over");
         }
+        undone
     }
 
-    /// Outcomes of entries that are gone may go; of others a recovery is in charge.
-    fn note(&self, entries: Vec<ArcStr>, result: Result<()>, failure: &str) {
+    /// Outcomes of entries that are gone may go; of others a recovery is in charge. Returns whether they are gone.
+    fn note(&self, entries: Vec<ArcStr>, result: Result<()>, failure: &str) -> bool {
         match (result, &self.inner.session) {
             (Ok(()), Some(session)) => session.forget(entries),
             (Ok(()), None) => {}
-            (Err(error), _) => tracing::warn!(%error, "{failure}; `recover` sees to it"),
+            (Err(error), _) => {
+                tracing::warn!(%error, "{failure}; `butler recover` sees to it");
+                return false;
+            }
         }
+        true
     }
 
     /// After the reply to a commit was lost: looks who won the journal entries.
@@ -184,13 +201,14 @@ impl Butler {
         match self.inner.registry.claim(entry.clone(), Outcome::Aborted).await {
             Ok(Outcome::Committed) => Ok(()),
             // The entry stays for a recovery, which finds that it was aborted.
-            Ok(Outcome::Aborted) => Err(Error::new(
-                ErrorKind::Connection,
-                "the connection was lost before the commit, which did not happen",
-            )
-            .with_retry(Retry::Temporary)
-            .with_source(error)),
-            Err(_) => Err(error.with_hint("run `recover` when the registry can be reached again")),
+            Ok(Outcome::Aborted) => {
+                let told = "the connection was lost before the commit, which did not happen";
+                let told = Error::new(ErrorKind::Connection, told).with_retry(Retry::Temporary);
+                Err(told
+                    .with_hint("try again; `butler recover` deletes what is left over")
+                    .with_source(error))
+            }
+            Err(_) => Err(error.with_hint("run `butler recover` when the registry can be reached again")),
         }
     }
 

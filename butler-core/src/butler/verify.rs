@@ -1,5 +1,6 @@
 //! Whether registry, records and artifacts agree.
 
+use arcstr::ArcStr;
 use futures::TryStreamExt;
 use rustc_hash::FxHashSet;
 use serde::Serialize;
@@ -42,6 +43,8 @@ pub struct VerifyReport {
     pub registry_checked: bool,
     /// Rows of the registry that break a rule.
     pub violations: Vec<Violation>,
+    /// Names of open journal entries: of writers at work, or of dead ones, with which a recovery deals.
+    pub pending: Vec<ArcStr>,
 }
 
 impl VerifyReport {
@@ -69,10 +72,9 @@ impl Butler {
         let mut report = VerifyReport::default();
         self.verify_artifacts(options, &mut report).await?;
         let books = self.books();
-        if options.orphans {
-            let wanted = datastore::VerifyOptions { checksum: false, orphans: true };
-            report.findings.extend(self.inner.datastore.verify(&books, &[], &wanted).await?);
-        }
+        let wanted = datastore::VerifyOptions { checksum: false, orphans: options.orphans };
+        report.findings.extend(self.inner.datastore.verify(&books, &[], &wanted).await?);
+        report.pending = books.entries();
         let everything =
             options.types.is_empty() && options.collections.is_empty() && options.condition.trim().is_empty();
         if everything {

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use crate::config::Section;
 use crate::dataset::DatasetType;
 use crate::dimension::{DataId, DimensionElement, DimensionUniverse, DimensionValue};
-use crate::lookup::{LookupTable, in_configuration, parse_value};
+use crate::genre::Genres;
+use crate::lookup::{LookupKey, LookupTable, in_configuration, parse_value};
 use crate::{Error, ErrorKind, Result};
 
 /// Datasets that a datastore takes and refuses, by `accept` and `reject` in its configuration.
@@ -72,6 +73,23 @@ impl Constraints {
             ));
         }
         Ok(this)
+    }
+
+    /// With what genres say of a datastore: an entry for each in `accept` or `reject`, unless there is one.
+    ///
+    /// Where a genre names its datastores, those take its datasets in any case, even if they are said to accept
+    /// others only; those that it does not name refuse what they do not accept by a key of its own.
+    #[must_use]
+    pub fn with_genres(mut self, genres: &Genres, datastore: &str) -> Self {
+        for genre in genres.iter() {
+            let key = LookupKey::Genre(genre.name().clone());
+            match genre.is_taken_by(datastore) {
+                Some(true) => self.accept.keys.insert_default(key, ()),
+                Some(false) => self.reject.keys.insert_default(key, ()),
+                None => {}
+            }
+        }
+        self
     }
 
     /// Whether datasets of a type and, if given, a data ID are taken.

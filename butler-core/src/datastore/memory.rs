@@ -294,7 +294,8 @@ impl DatastoreFactory for MemoryDatastoreFactory {
         section.text("kind")?;
         let name = section.text("name")?.unwrap_or_else(|| "memory".to_owned());
         check_datastore_name(&name)?;
-        let constraints = Constraints::from_section(section, context.universe)?;
+        let constraints =
+            Constraints::from_section(section, context.universe)?.with_genres(&context.genres, &name);
         section.finish()?;
         let reader = Reader::new(Arc::clone(&context.storage_classes), Arc::clone(&context.delegates));
         let datastore = MemoryDatastore {

@@ -1,6 +1,7 @@
 //! The datastore trait.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arcstr::ArcStr;
@@ -15,7 +16,7 @@ use crate::dataset::{DatasetRef, DatasetType};
 use crate::dimension::DataId;
 use crate::object::Object;
 use crate::registry::{OpaqueFetch, OpaqueTable, Outcome};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, failpoint};
 
 /// What a datastore can do; everything declared must work, and everything else fails cleanly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,7 +70,8 @@ pub trait Bookkeeper: Send + Sync {
     /// `Connection` and the like.
     async fn outcomes(&self, entries: Vec<ArcStr>) -> Result<Vec<Option<Outcome>>>;
 
-    /// Forgets the outcomes of entries that are gone, at once or a little later.
+    /// Forgets the outcomes of entries that are gone, as soon as nobody will ask for them any more: whoever
+    /// made one, and got no reply to its commit, may be about to.
     ///
     /// # Errors
     /// `Connection` and the like.
@@ -119,6 +121,55 @@ pub trait WriteTransaction: Send {
     /// # Errors
     /// Of leftovers only, which a recovery finds.
     async fn roll_back(self: Box<Self>) -> Result<()>;
+}
+
+/// What was written, up to the registry's transaction.
+pub struct Written {
+    /// The transaction, which was executed.
+    pub transaction: Box<dyn WriteTransaction>,
+    /// Records of what it stored, in the order of the requests.
+    pub records: RecordsByDataset,
+}
+
+impl Written {
+    /// What the execution of a transaction came to; one that failed is rolled back.
+    ///
+    /// # Errors
+    /// That of the execution.
+    pub async fn of(
+        transaction: Box<dyn WriteTransaction>,
+        result: Result<RecordsByDataset>,
+    ) -> Result<Self> {
+        match result {
+            Ok(records) => Ok(Self { transaction, records }),
+            Err(error) => {
+                if let Err(left) = transaction.roll_back().await {
+                    tracing::warn!(error = %left, "what was written could not be removed again; `recover` sees to it");
+                    return Err(left_over(error));
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Says what to do about what is left over after an error.
+pub(crate) fn left_over(error: Error) -> Error {
+    let advice = "`butler recover` deals with what is left over";
+    let hint = match error.hint() {
+        Some(hint) => format!("{hint}; {advice}"),
+        None => advice.to_owned(),
+    };
+    error.with_hint(hint)
+}
+
+impl Debug for Written {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Written")
+            .field("entries", &self.transaction.entries())
+            .field("records", &self.records)
+            .finish()
+    }
 }
 
 /// Artifacts on their way out.
@@ -231,6 +282,11 @@ pub trait Datastore: Debug + Send + Sync + 'static {
     /// Tables that it needs in the registry; one that only forwards has none.
     fn tables(&self) -> Vec<OpaqueTable>;
 
+    /// Datastores that it consists of; one that stores by itself has none.
+    fn children(&self) -> Vec<Arc<dyn Datastore>> {
+        Vec::new()
+    }
+
     /// Whether its constraints let it store datasets of a type and, if given, a data ID,
     /// and what it needs for that.
     fn acceptance(&self, dataset_type: &DatasetType, data_id: Option<&DataId>) -> Acceptance;
@@ -260,6 +316,20 @@ pub trait Datastore: Debug + Send + Sync + 'static {
     /// is said of it; `StorageClass` and `Formatter` for objects that
     /// can be seen not to fit.
     async fn prepare_write(&self, requests: Vec<WriteRequest>) -> Result<Box<dyn WriteTransaction>>;
+
+    /// Stores something, up to the registry's transaction: [`prepare_write`](Self::prepare_write) and
+    /// [`execute`](WriteTransaction::execute) in one, for who has nothing to do between them.
+    ///
+    /// Behaviour: as these two, in fewer steps where it can. If anything fails, all of it is undone.
+    ///
+    /// # Errors
+    /// Those of both.
+    async fn write(&self, requests: Vec<WriteRequest>) -> Result<Written> {
+        let mut transaction = self.prepare_write(requests).await?;
+        failpoint::reach("write announced");
+        let result = transaction.execute().await;
+        Written::of(transaction, result).await
+    }
 
     /// Begins to remove artifacts of datasets: writes the journal entry.
     ///
@@ -314,7 +384,8 @@ pub trait Datastore: Debug + Send + Sync + 'static {
     /// if orphans are asked for, all artifacts there are.
     ///
     /// Behaviour: what others write or remove meanwhile is no orphan; what an open journal entry
-    /// names is a recovery's.
+    /// names is a recovery's. Without datasets, it asks for the outcomes of all entries there are, so that
+    /// whoever keeps the books knows of them.
     ///
     /// # Errors
     /// `Connection` and the like: not knowing is not the same as missing; `Unsupported` if it cannot tell.

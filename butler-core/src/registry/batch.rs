@@ -158,13 +158,13 @@ pub enum Operation {
         /// Only for these data IDs, if given.
         data_ids: Option<Vec<DataId>>,
     },
-    /// A datastore's table is created, or is there already in the same version.
+    /// A datastore's table is created, or is there already in the same version; its name is written down.
     RegisterOpaque(OpaqueTable),
-    /// A datastore has artifacts of datasets.
+    /// A datastore has artifacts of datasets, which nobody removes until the batch is applied.
     InsertArtifacts {
         /// Name of the datastore.
         datastore: ArcStr,
-        /// The datasets.
+        /// The datasets; the batch fails with `DatasetNotFound` if one is not there.
         datasets: Vec<DatasetId>,
         /// Rows of its tables.
         rows: Vec<OpaqueRows>,
@@ -266,6 +266,22 @@ impl RegistryBatch {
     #[must_use]
     pub fn operations(&self) -> &[Operation] {
         &self.operations
+    }
+
+    /// Datasets that are said to be ingested since a time are ingested now; those of before stay so.
+    ///
+    /// # Errors
+    /// Those of the clock.
+    pub(crate) fn ingest_now(&mut self, since: Instant) -> crate::Result<()> {
+        let now = Instant::now()?;
+        for operation in &mut self.operations {
+            if let Operation::InsertDatasets(insert) = operation
+                && insert.ingested_at >= since
+            {
+                insert.ingested_at = now;
+            }
+        }
+        Ok(())
     }
 
     /// Whether there are no changes.

@@ -47,8 +47,8 @@ pub struct Quantum {
     pub label: ArcStr,
     /// Name of the task.
     pub task: ArcStr,
-    /// Run of the outputs.
-    pub run: ArcStr,
+    /// Run of the outputs; none if it was removed since. A new quantum must have one.
+    pub run: Option<ArcStr>,
     /// What it works on.
     pub data_id: DataId,
     /// Host that it ran on.

@@ -116,7 +116,8 @@ pub trait Registry: Debug + Send + Sync + 'static {
     /// `Connection` and the like.
     async fn provenance(&self, query: ProvenanceQuery) -> Result<ProvenanceGraph>;
 
-    /// Rows of tables of datastores, or of [outcomes](JournalOutcome::TABLE), one batch for each fetch.
+    /// Rows of tables of datastores, of [outcomes](JournalOutcome::TABLE), or of
+    /// [locations](super::DatastoreBridgeManager::TABLE), one batch for each fetch.
     ///
     /// # Errors
     /// `NotFound` for a table that is not registered.

@@ -219,6 +219,14 @@ pub(super) fn relate_polygon(vertices: &[UnitVector], others: &[UnitVector]) -> 
     if any || any_other || edges_cross(vertices, others) { relationship } else { R::DISJOINT }
 }
 
+/// Whether two polygons have a point in common: what [`relate_polygon`] says, and no more.
+pub(super) fn overlap(vertices: &[UnitVector], others: &[UnitVector]) -> bool {
+    let any_inside = |points: &[UnitVector], vertices| points.iter().any(|&point| contains(vertices, point));
+    !is_cut_off(vertices, others)
+        && !is_cut_off(others, vertices)
+        && (any_inside(vertices, others) || any_inside(others, vertices) || edges_cross(vertices, others))
+}
+
 /// Whether an edge has all vertices of another polygon strictly on its right.
 fn is_cut_off(vertices: &[UnitVector], others: &[UnitVector]) -> bool {
     edges(vertices).any(|(a, b)| others.iter().all(|&other| orientation(other, a, b) < 0))

@@ -140,6 +140,9 @@ impl Region {
             (Self::Compound(ours), _) => ours.overlaps(other),
             (_, Self::Compound(theirs)) => theirs.overlaps(self),
             (Self::Box(ours), Self::Box(theirs)) => Some(ours.intersects_box(theirs)),
+            (Self::Polygon(ours), Self::Polygon(theirs)) => {
+                Some(polygon::overlap(ours.vertices(), theirs.vertices()))
+            }
             (Self::Ellipse(_), _) | (_, Self::Ellipse(_)) => self.relate(other).overlap(),
             (Self::Polygon(_), Self::Box(_)) | (Self::Box(_), Self::Polygon(_)) => {
                 self.relate(other).overlap()

@@ -1,7 +1,9 @@
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use butler_core::{Config, DimensionUniverse, ErrorKind, IdIssuer};
+use butler_core::{
+    Config, DataId, DatasetType, DimensionUniverse, ErrorKind, Formatters, IdIssuer, StorageClasses,
+};
 
 use super::*;
 use crate::location::Location;
@@ -188,4 +190,22 @@ fn configuration_and_environment_say_what_is_kept() {
         let environment: Vec<_> = environment.into_iter().collect();
         assert_eq!(settings(text, &environment).unwrap_err().kind(), ErrorKind::Configuration, "{text}");
     }
+}
+
+#[test]
+fn a_genre_says_whether_its_artifacts_are_kept() {
+    let mut config = Config::default();
+    config.merge_text("[genres.bulky]\ncache = false\n[genres.plain]", "test").unwrap();
+    let universe = DimensionUniverse::default();
+    let (formatters, classes) = (Formatters::default(), StorageClasses::default());
+    let section = config.section("genres").unwrap();
+    let genres = Genres::from_section(&section, universe, &formatters, &classes).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let cache = cache(directory.path(), Expiry::Never).with_genres(&genres).unwrap();
+    let keeps = |genre: Option<&str>| {
+        let ty = DatasetType::new("x", universe.empty(), "Bytes").unwrap().with_genre(genre.map(Into::into));
+        let data_id = DataId::empty(universe);
+        cache.keeps(&DatasetRef::new(IdIssuer::new().issue(), ty, data_id, "r".into()).unwrap())
+    };
+    assert_eq!([None, Some("plain"), Some("bulky")].map(keeps), [true, true, false]);
 }

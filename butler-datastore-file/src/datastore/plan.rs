@@ -15,7 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Inner, archives};
 use crate::ingest::{Inspector, Source, resolve_auto, resolve_split};
-use crate::journal::{Claims, EntryName, announce};
+use crate::journal::{Claims, EntryName, new_entry};
 use crate::location::{Location, check_inside};
 use crate::store::FileSource;
 use crate::template::{PathMaker, clean_extension};
@@ -178,8 +178,11 @@ fn operation(requests: &[WriteRequest]) -> JournalOperation {
 
 /// Looks at all files that are to be ingested, and says how each comes in.
 fn inspect(inner: &Inner, requests: &[WriteRequest]) -> Result<Vec<(Source, TransferMode)>> {
+    if !requests.iter().any(|request| matches!(request, WriteRequest::Ingest { .. })) {
+        return Ok(Vec::new());
+    }
     let modes = inner.store.transfer_modes();
-    let mut inspector = Inspector::new(&*inner.store);
+    let mut inspector = Inspector::new(&*inner.store)?;
     let mut files = Vec::new();
     for request in requests {
         let (path, mode) = match request {
@@ -419,8 +422,9 @@ fn write_entry(
     if artifacts.is_empty() {
         return Ok(None);
     }
-    let entry = announce(&*inner.store, &inner.name, JournalAction::Put, operation, artifacts)?;
-    match step_aside(inner, placements) {
+    let (entry, bytes) = new_entry(&inner.name, JournalAction::Put, operation, artifacts)?;
+    let others = inner.store.write_entry_and_list(&entry, &bytes)?;
+    match step_aside(inner, placements, others) {
         Ok(()) => Ok(Some(entry)),
         Err(error) => {
             inner.store.delete_entry(&entry)?;
@@ -444,8 +448,8 @@ fn journalled(placement: &Placement) -> Option<JournalArtifact> {
     })
 }
 
-fn step_aside(inner: &Inner, placements: &mut [Placement]) -> Result<()> {
-    let claims = Claims::read(&*inner.store, JournalAction::Remove)?;
+fn step_aside(inner: &Inner, placements: &mut [Placement], entries: Vec<EntryName>) -> Result<()> {
+    let claims = Claims::read(&*inner.store, entries, JournalAction::Remove)?;
     for placement in placements {
         let Location::Inside(path) = &placement.location else { continue };
         if !claims.may_name(path) {

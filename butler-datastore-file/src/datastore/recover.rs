@@ -1,8 +1,8 @@
 //! Finishing and undoing what dead writers and removers left.
 //!
 //! An entry that is older than the lease is held by a lock, so that several recoveries never
-//! deal with one at once. Its outcome decides. Before a recovery claims `aborted` it makes the
-//! entry young again, and it keeps it for one more lease: a writer that was only slow may
+//! deal with one at once, and made young again. Its outcome decides. An entry that a recovery
+//! claims as `aborted` it keeps for one more lease: a writer that was only slow may
 //! place artifacts until it learns of it, and the next recovery takes those away, too.
 
 use std::fs;
@@ -20,9 +20,10 @@ use rustc_hash::FxHashSet;
 
 use super::Inner;
 use super::read::checksum;
-use super::remove::{Deleted, delete_unnamed, named_paths};
+use super::remove::{BATCH, Deleted, delete_unnamed, named_paths};
 use crate::error::io_error;
-use crate::journal::{EntryName, Lease};
+use crate::journal::{EntryName, Lease, late};
+use crate::record::fetch_by_path;
 use crate::store::{FileId, FileSource, Hold, Made, Spot};
 use crate::work::blocking;
 
@@ -84,20 +85,24 @@ impl Recovery<'_> {
             (Arc::clone(self.inner), self.name.clone(), self.options.lease.as_secs_f64());
         let held = blocking(move || hold(&inner, &name, lease)).await?;
         let Some((hold, entry)) = held else { return Ok(None) };
+        let lease = Lease::begin(self.options.lease.max(self.inner.lease));
+        if !self.options.dry_run {
+            // Others see that somebody is at it, also where a hold does not keep them away.
+            self.renew().await?;
+            failpoint::reach("recovery renewed");
+        }
         let known = self.books.outcomes(vec![self.name.name.clone()]).await?.pop().flatten();
         let outcome = match known {
             Some(outcome) => outcome,
             None if self.options.dry_run => Outcome::Aborted,
             None => {
-                self.renew().await?;
-                failpoint::reach("recovery renewed");
                 let outcome = self.books.claim(&self.name.name, Outcome::Aborted).await?;
                 failpoint::reach("recovery claimed");
                 outcome
             }
         };
         let header = entry.header.clone();
-        let result = self.deal(entry, outcome, known.is_some()).await;
+        let result = self.deal(entry, outcome, known.is_some(), lease).await;
         // Let go in any case, before somebody looks at the journal.
         let released = blocking(move || hold.release()).await;
         let (deleted, kept) = result?;
@@ -111,20 +116,24 @@ impl Recovery<'_> {
         entry: JournalEntry,
         outcome: Outcome,
         last_look: bool,
+        lease: Lease,
     ) -> Result<(Vec<ArcStr>, bool)> {
         let result = match (self.name.action, outcome) {
             (JournalAction::Put, Outcome::Committed) => {
                 self.finish_write(entry).await.map(|()| (Vec::new(), false))
             }
             (JournalAction::Put, Outcome::Aborted) => {
-                self.undo_write(entry).await.map(|deleted| (deleted, !last_look))
+                self.undo_write(entry, lease).await.map(|deleted| (deleted, !last_look))
             }
-            (JournalAction::Remove, Outcome::Committed) => self.finish_removal(entry).await,
+            (JournalAction::Remove, Outcome::Committed) => self.finish_removal(entry, lease).await,
             (JournalAction::Remove, Outcome::Aborted) => Ok((Vec::new(), !last_look)),
         };
         let (deleted, kept) = result?;
         failpoint::reach("recovery worked");
         if !kept && !self.options.dry_run {
+            if !lease.allows_deletion() {
+                return Err(late("a recovery"));
+            }
             let (inner, name) = (Arc::clone(self.inner), self.name.clone());
             blocking(move || inner.store.delete_entry(&name)).await?;
             self.books.forget(vec![self.name.name.clone()]).await?;
@@ -151,11 +160,12 @@ impl Recovery<'_> {
     }
 
     /// Takes away what the entry's writer placed, unless a record names it.
-    async fn undo_write(&self, entry: JournalEntry) -> Result<Vec<ArcStr>> {
-        let named = named_paths(self.inner, self.books, &entry.paths().collect::<Vec<_>>()).await?;
+    async fn undo_write(&self, entry: JournalEntry, lease: Lease) -> Result<Vec<ArcStr>> {
+        let named = named_by_own(self.inner, self.books, &entry).await?;
         let (inner, name, dry_run) = (Arc::clone(self.inner), self.name.clone(), self.options.dry_run);
         blocking(move || {
-            let deleted = undo(&inner, &name, &entry, &named, dry_run)?;
+            let lease = (!dry_run).then_some(lease);
+            let deleted = undo(&inner, &name, &entry, &named, lease)?;
             if !dry_run {
                 settle_all(&inner, &name, &entry)?;
             }
@@ -165,14 +175,12 @@ impl Recovery<'_> {
     }
 
     /// Deletes what no record names any more.
-    async fn finish_removal(&self, entry: JournalEntry) -> Result<(Vec<ArcStr>, bool)> {
+    async fn finish_removal(&self, entry: JournalEntry, lease: Lease) -> Result<(Vec<ArcStr>, bool)> {
         let paths = entry.paths().collect::<Vec<_>>();
         if self.options.dry_run {
             let named = named_paths(self.inner, self.books, &paths).await?;
             return Ok((paths.into_iter().filter(|path| !named.contains(path)).collect(), false));
         }
-        let lease = Lease::begin(self.options.lease.max(self.inner.lease));
-        self.renew().await?;
         let Deleted { paths, claimed } = delete_unnamed(self.inner, self.books, paths, lease).await?;
         Ok((paths, !claimed.is_empty()))
     }
@@ -180,7 +188,9 @@ impl Recovery<'_> {
 
 /// Holds and reads an entry that is older than the lease; none if it is younger, gone, or held by another recovery.
 fn hold(inner: &Inner, name: &EntryName, lease: f64) -> Result<Option<(Box<dyn Hold>, JournalEntry)>> {
-    let is_old = || Ok::<bool, Error>(inner.store.entry_age(name)?.is_some_and(|age| age >= lease));
+    // Without a lease, whatever the clocks say: they are compared, and some have whole seconds only.
+    let is_old =
+        || Ok::<bool, Error>(inner.store.entry_age(name)?.is_some_and(|age| age >= lease || lease <= 0.0));
     if !is_old()? {
         return Ok(None);
     }
@@ -232,12 +242,36 @@ fn candidates(artifact: &JournalArtifact) -> Vec<ArcStr> {
     std::iter::once(artifact.path.clone()).chain(alternative).collect()
 }
 
+/// Paths at which records of the datasets of an entry are: what its writer stored after all.
+///
+/// Records of other datasets tell nothing of what this writer placed: what they name may have been lost before.
+async fn named_by_own(
+    inner: &Inner,
+    books: &dyn Bookkeeper,
+    entry: &JournalEntry,
+) -> Result<FxHashSet<ArcStr>> {
+    let own: FxHashSet<(i64, i64)> =
+        entry.artifacts.iter().flat_map(|artifact| &artifact.ids).map(|id| (id.origin(), id.id())).collect();
+    let paths: Vec<ArcStr> = entry.artifacts.iter().flat_map(candidates).collect();
+    let mut named = FxHashSet::default();
+    for some in paths.chunks(BATCH) {
+        let rows = books.fetch(fetch_by_path(&inner.table.spec.name, some)).await?;
+        let (paths, origins, ids) = (rows.column("path")?, rows.column("origin")?, rows.column("id")?);
+        named.extend((0..rows.len()).filter_map(|row| {
+            let id = (origins.int(row)?, ids.int(row)?);
+            paths.text(row).filter(|_| own.contains(&id)).map(ArcStr::from)
+        }));
+    }
+    Ok(named)
+}
+
+/// Without a lease it only tells what it would delete.
 fn undo(
     inner: &Inner,
     name: &EntryName,
     entry: &JournalEntry,
     named: &FxHashSet<ArcStr>,
-    dry_run: bool,
+    lease: Option<Lease>,
 ) -> Result<Vec<ArcStr>> {
     let mut session = inner.store.session();
     let mut deleted = Vec::new();
@@ -247,7 +281,10 @@ fn undo(
             if session.made(spot, artifact.source.as_deref().map(Path::new))? == Made::No {
                 continue;
             }
-            if !dry_run {
+            if let Some(lease) = lease {
+                if !lease.allows_deletion() {
+                    return Err(late("a recovery"));
+                }
                 session.delete(&path, true)?;
             }
             deleted.push(path);

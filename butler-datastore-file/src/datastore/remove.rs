@@ -11,13 +11,16 @@ use butler_core::{DatasetId, DatasetRef, Error, ErrorKind, Result};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Inner;
-use crate::journal::{Claims, EntryName, Lease, announce};
+use crate::journal::{Claims, EntryName, Lease, late, new_entry};
 use crate::location::Location;
 use crate::record::{FileRecord, fetch_by_path, paths};
-use crate::work::blocking;
+use crate::work::{Shared, blocking, on_threads};
 
 /// Paths that are asked for at once.
-const BATCH: usize = 1000;
+pub(super) const BATCH: usize = 1000;
+
+/// Threads that delete, at least: they wait for the disk, which frees what each file had.
+const DELETERS: usize = 8;
 
 /// A transaction that removes.
 struct FileRemove {
@@ -73,8 +76,8 @@ fn announce_removal(inner: &Inner, datasets: &[DatasetRef]) -> Result<Option<Rem
     artifacts.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let paths = artifacts.iter().map(|artifact| artifact.path.clone()).collect();
     let lease = Lease::begin(inner.lease);
-    let entry =
-        announce(&*inner.store, &inner.name, JournalAction::Remove, JournalOperation::Remove, artifacts)?;
+    let (entry, bytes) = new_entry(&inner.name, JournalAction::Remove, JournalOperation::Remove, artifacts)?;
+    inner.store.write_entry(&entry, &bytes)?;
     Ok(Some(Removal { entry, lease, paths, ids }))
 }
 
@@ -107,27 +110,43 @@ pub(super) async fn delete_unnamed(
     all: Vec<ArcStr>,
     lease: Lease,
 ) -> Result<Deleted> {
+    let claims = blocking({
+        let inner = Arc::clone(inner);
+        move || Claims::read(&*inner.store, inner.store.entries()?, JournalAction::Put)
+    })
+    .await?;
+    // Not before: a writer whose entry was gone already has its records by now.
     let named = named_paths(inner, books, &all).await?;
-    let inner = Arc::clone(inner);
-    blocking(move || {
-        let claims = Claims::read(&*inner.store, JournalAction::Put)?;
-        let (claimed, free): (Vec<ArcStr>, Vec<ArcStr>) =
-            all.into_iter().filter(|path| !named.contains(path)).partition(|path| claims.names(path));
-        let mut session = inner.store.session();
-        for path in &free {
+    let theirs = Arc::clone(inner);
+    let (claimed, paths): (Vec<ArcStr>, Vec<ArcStr>) =
+        all.into_iter().filter(|path| !named.contains(path)).partition(|path| claims.may_name(path));
+    let free = Arc::<[ArcStr]>::from(&*paths);
+    let limit = inner.store.workers().max(DELETERS);
+    let items = Shared::new(paths.len(), inner.store.block());
+    on_threads(items, limit, move |items| delete_shared(&theirs, &free, items, lease)).await?;
+    Ok(Deleted { paths, claimed })
+}
+
+/// Deletes blocks of paths until there are no more.
+fn delete_shared(inner: &Inner, paths: &[ArcStr], items: &Shared, lease: Lease) -> Result<()> {
+    let mut session = inner.store.session();
+    while let Some(block) = items.take() {
+        for path in &paths[block] {
             if !lease.allows_deletion() {
-                return Err(Error::new(
-                    ErrorKind::Timeout,
-                    "the lease of a removal has ended before all was deleted",
-                )
-                .with_hint("a recovery deletes the rest"));
+                return Err(late("a removal"));
             }
             session.delete(path, true)?;
         }
-        session.finish()?;
-        Ok(Deleted { paths: free, claimed })
-    })
-    .await
+    }
+    session.finish()
+}
+
+/// Deletes the entry of a removal, unless a recovery may be at it.
+async fn close(inner: Arc<Inner>, entry: EntryName, lease: Lease) -> Result<()> {
+    if !lease.allows_deletion() {
+        return Err(late("a removal"));
+    }
+    blocking(move || inner.store.delete_entry(&entry)).await
 }
 
 #[async_trait]
@@ -157,13 +176,11 @@ impl RemoveTransaction for FileRemove {
             )
             .with_hint("a recovery deletes what is not in use then"));
         }
-        let inner = self.inner;
-        blocking(move || inner.store.delete_entry(&entry)).await
+        close(self.inner, entry, lease).await
     }
 
     async fn roll_back(self: Box<Self>) -> Result<()> {
-        let Some(removal) = self.removal else { return Ok(()) };
-        let inner = self.inner;
-        blocking(move || inner.store.delete_entry(&removal.entry)).await
+        let Some(Removal { entry, lease, .. }) = self.removal else { return Ok(()) };
+        close(self.inner, entry, lease).await
     }
 }

@@ -25,6 +25,11 @@ pub(super) async fn verify(
     options: &VerifyOptions,
 ) -> Result<Vec<Finding>> {
     let mut findings = compare(inner, datasets, options.checksum).await?;
+    if datasets.is_empty() {
+        let inner = Arc::clone(inner);
+        let entries = blocking(move || inner.store.entries()).await?;
+        books.outcomes(entries.into_iter().map(|entry| entry.name).collect()).await?;
+    }
     if options.orphans {
         findings.extend(orphans(inner, books).await?);
     }

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arcstr::ArcStr;
 use async_trait::async_trait;
-use butler_core::datastore::{ArtifactBody, RecordsByDataset, TransferMode, WriteRequest, WriteTransaction};
+use butler_core::datastore::{
+    ArtifactBody, RecordsByDataset, TransferMode, WriteRequest, WriteTransaction, Written,
+};
 use butler_core::{ArtifactRecord, DatasetId, Error, ErrorKind, Result, Retry, failpoint};
 use futures::StreamExt;
 use tokio::task::JoinHandle;
@@ -17,10 +19,10 @@ use super::Inner;
 use super::plan::{Placement, Plan, What, plan};
 use crate::error::{io_error, sink_error};
 use crate::ingest::Source;
-use crate::journal::EntryName;
+use crate::journal::{Lease, LiveLease, late};
 use crate::record::FileRecord;
 use crate::store::{Content, FileId, FileSource, Made, Placed, Session, Spot};
-use crate::work::{Shared, blocking, joined, start};
+use crate::work::{Shared, blocking, joined, on_threads, start};
 
 /// Nothing was done for an artifact.
 const UNTOUCHED: u8 = 0;
@@ -40,7 +42,7 @@ struct Work {
     placements: Vec<Placement>,
     /// Numbers of the placements, in the order of their paths.
     order: Vec<usize>,
-    entry: Option<EntryName>,
+    lease: LiveLease,
     states: Vec<AtomicU8>,
     placed: Vec<OnceLock<Placed>>,
     directories: Mutex<Vec<String>>,
@@ -60,11 +62,37 @@ pub(super) async fn prepare(
     inner: Arc<Inner>,
     requests: Vec<WriteRequest>,
 ) -> Result<Box<dyn WriteTransaction>> {
-    let work = blocking(move || {
+    let work = blocking(move || Work::announce(inner, requests)).await?;
+    Ok(Box::new(FileWrite { work: Arc::new(work), running: Vec::new() }))
+}
+
+/// Does the same and moves the bytes: those of few artifacts on the thread that wrote the entry.
+pub(super) async fn write(inner: Arc<Inner>, requests: Vec<WriteRequest>) -> Result<Written> {
+    let (work, placed) = blocking(move || {
+        let work = Work::announce(inner, requests)?;
+        failpoint::reach("write announced");
+        let count = work.placements.len();
+        let few = count <= work.inner.store.block();
+        let placed = few.then(|| work.place_shared(&Shared::new(count, count.max(1))));
+        Ok((Arc::new(work), placed))
+    })
+    .await?;
+    let mut transaction = FileWrite { work: Arc::clone(&work), running: Vec::new() };
+    let result = match placed {
+        Some(placed) => placed.map_err(|(_, error)| error).and_then(|()| work.records()),
+        None => transaction.execute().await,
+    };
+    Written::of(Box::new(transaction), result).await
+}
+
+impl Work {
+    /// Checks and plans requests, and writes the journal entry.
+    fn announce(inner: Arc<Inner>, requests: Vec<WriteRequest>) -> Result<Self> {
+        let lease = Lease::begin(inner.lease);
         let Plan { placements, entry } = plan(&inner, requests)?;
         let mut order: Vec<usize> = (0..placements.len()).collect();
         order.sort_unstable_by(|a, b| placements[*a].location.as_str().cmp(placements[*b].location.as_str()));
-        Ok(Work {
+        Ok(Self {
             states: placements.iter().map(|_| AtomicU8::new(UNTOUCHED)).collect(),
             placed: placements.iter().map(|_| OnceLock::new()).collect(),
             directories: Mutex::default(),
@@ -72,16 +100,12 @@ pub(super) async fn prepare(
             inner,
             placements,
             order,
-            entry,
+            lease: LiveLease::new(entry, lease),
         })
-    })
-    .await?;
-    Ok(Box::new(FileWrite { work: Arc::new(work), running: Vec::new() }))
-}
+    }
 
-impl Work {
     fn spot(&self, index: usize) -> Spot<'_> {
-        let entry = self.entry.as_ref().map_or("", |entry| &entry.name);
+        let entry = self.lease.entry().map_or("", |entry| &entry.name);
         Spot { entry, index, path: self.placements[index].location.as_str() }
     }
 
@@ -125,6 +149,7 @@ impl Work {
             let _ = self.placed[index].set(placed);
             return Ok(());
         }
+        self.lease.keep(&*self.inner.store)?;
         self.states[index].store(BEGUN, Ordering::Release);
         let spot = self.spot(index);
         let placed = match &placement.what {
@@ -198,15 +223,21 @@ impl Work {
         })
     }
 
-    /// Removes what helped to place artifacts, and sources that were moved; then the entry.
-    fn commit(&self) -> Result<()> {
+    /// Removes what helped to place artifacts, until there is no more.
+    fn settle_shared(&self, items: &Shared) -> Result<()> {
         let mut session = self.inner.store.session();
-        for &index in &self.order {
-            if self.state(index) == PLACED {
-                session.settle(self.spot(index), false)?;
+        while let Some(block) = items.take() {
+            for &index in &self.order[block] {
+                if self.state(index) == PLACED {
+                    session.settle(self.spot(index), false)?;
+                }
             }
         }
-        session.finish()?;
+        session.finish()
+    }
+
+    /// After all is settled: removes sources that were moved, and then the entry.
+    fn finish(&self) -> Result<()> {
         for placement in &self.placements {
             if let What::File { source, mode: TransferMode::Move } = &placement.what {
                 failpoint::reach("source goes");
@@ -222,6 +253,10 @@ impl Work {
         let mut unsure = None;
         for &index in &self.order {
             let state = self.state(index);
+            if state != UNTOUCHED && !self.lease.allows_deletion() {
+                session.finish()?;
+                return Err(late("what was to be taken back"));
+            }
             if state == UNSURE {
                 unsure = Some(index);
                 if session.made(self.spot(index), None)? == Made::Yes {
@@ -253,7 +288,7 @@ impl Work {
     }
 
     fn delete_entry(&self) -> Result<()> {
-        match &self.entry {
+        match self.lease.entry() {
             Some(entry) => self.inner.store.delete_entry(entry),
             None => Ok(()),
         }
@@ -396,7 +431,7 @@ impl FileWrite {
 #[async_trait]
 impl WriteTransaction for FileWrite {
     fn entries(&self) -> Vec<ArcStr> {
-        self.work.entry.iter().map(|entry| entry.name.clone()).collect()
+        self.work.lease.entry().iter().map(|entry| entry.name.clone()).collect()
     }
 
     async fn execute(&mut self) -> Result<RecordsByDataset> {
@@ -411,7 +446,14 @@ impl WriteTransaction for FileWrite {
 
     async fn commit(self: Box<Self>) -> Result<()> {
         let work = Arc::clone(&self.work);
-        blocking(move || work.commit()).await
+        let (count, block) = (work.order.len(), work.inner.store.block());
+        let items = Shared::new(count, block);
+        if count > block {
+            let (theirs, limit) = (Arc::clone(&work), work.inner.store.workers());
+            on_threads(items, limit, move |items| theirs.settle_shared(items)).await?;
+            return blocking(move || work.finish()).await;
+        }
+        blocking(move || work.settle_shared(&items).and_then(|()| work.finish())).await
     }
 
     async fn roll_back(mut self: Box<Self>) -> Result<()> {

@@ -97,18 +97,11 @@ impl Store for LocalStore {
         Some(self.full(path))
     }
 
-    fn path_of(&self, file: &Path) -> Result<Option<ArcStr>> {
-        let root = match self.root.canonicalize() {
-            Ok(root) => root,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io_error(error, &format!("cannot find '{}'", self.root.display()))),
-        };
-        let Ok(relative) = file.strip_prefix(root) else { return Ok(None) };
-        match relative.to_str() {
-            Some(path) => Ok(Some(path.into())),
-            None => {
-                Err(Error::new(ErrorKind::Argument, format!("the path '{}' is not UTF-8", file.display())))
-            }
+    fn real_root(&self) -> Result<Option<PathBuf>> {
+        match self.root.canonicalize() {
+            Ok(root) => Ok(Some(root)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_error(error, &format!("cannot find '{}'", self.root.display()))),
         }
     }
 
@@ -147,7 +140,11 @@ impl Store for LocalStore {
     }
 
     fn write_entry(&self, name: &EntryName, bytes: &[u8]) -> Result<()> {
-        journal::write(self, name, bytes)
+        journal::write(self, name, bytes, |_| Ok(()))
+    }
+
+    fn write_entry_and_list(&self, name: &EntryName, bytes: &[u8]) -> Result<Vec<EntryName>> {
+        journal::write(self, name, bytes, journal::names_of_entries)
     }
 
     fn delete_entry(&self, name: &EntryName) -> Result<()> {

@@ -16,13 +16,13 @@ mod put;
 mod source;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use arcstr::ArcStr;
 use butler_core::datastore::TransferMode;
-use butler_core::{Error, ErrorKind, ReadSource, Result};
+use butler_core::{Error, ErrorKind, ReadSource, Result, failpoint};
 use opendal::{Capability, Operator};
 
 use super::{Hold, Session, Store};
@@ -100,7 +100,9 @@ impl ObjectStore {
                 .set_temporary()),
             }
         };
-        wait(delete)?.map_err(|error| object_error(error, &format!("cannot delete '{first}' and others")))
+        wait(delete)?.map_err(|error| object_error(error, &format!("cannot delete '{first}' and others")))?;
+        failpoint::reach("artifact deleted");
+        Ok(())
     }
 }
 
@@ -154,10 +156,6 @@ impl Store for ObjectStore {
 
     fn local_file(&self, _: &str) -> Option<PathBuf> {
         None
-    }
-
-    fn path_of(&self, _: &Path) -> Result<Option<ArcStr>> {
-        Ok(None)
     }
 
     fn exists(&self, path: &str) -> Result<bool> {

@@ -13,7 +13,7 @@ fn universe() -> DimensionUniverse {
 fn templates(text: &str) -> Result<Templates> {
     let mut config = Config::default();
     config.merge_text(&format!("[templates]\n{text}"), "test").unwrap();
-    Templates::from_section(&config.root_section(), universe())
+    Templates::from_section(&config.root_section(), universe(), &Genres::default())
 }
 
 fn of(name: &str, dimensions: &[&str]) -> DatasetType {

@@ -43,6 +43,10 @@ pub(crate) struct Learnt {
     pub(crate) removed: bool,
     /// Dimension records never go away.
     pub(crate) keys: Vec<KnownKey>,
+    /// Tables of datastores.
+    pub(crate) opaque: Vec<TableRef>,
+    /// Keys of datastores.
+    pub(crate) datastores: Vec<(ArcStr, i64)>,
 }
 
 /// Remembered names and keys.
@@ -62,6 +66,8 @@ struct Known {
     keys: FxHashSet<KnownKey>,
     /// Tables of datastores never change once they are registered.
     opaque: FxHashMap<ArcStr, TableRef>,
+    /// Keys of datastores, which never go.
+    datastores: FxHashMap<ArcStr, i64>,
 }
 
 impl Handles {
@@ -86,6 +92,8 @@ impl Handles {
                 known.keys.clear();
             }
             known.keys.extend(learnt.keys);
+            known.opaque.extend(learnt.opaque.into_iter().map(|table| (table.name.clone(), table)));
+            known.datastores.extend(learnt.datastores);
             known.add_collections(learnt.collections);
             known.add_types(learnt.types);
         });
@@ -94,14 +102,24 @@ impl Handles {
     /// Forgets everything that others may have changed.
     pub(crate) fn forget(&self) {
         self.write(|known| {
-            let (keys, opaque) = (std::mem::take(&mut known.keys), std::mem::take(&mut known.opaque));
-            *known = Known { keys, opaque, ..Known::default() };
+            let Known { keys, opaque, datastores, .. } = std::mem::take(known);
+            *known = Known { keys, opaque, datastores, ..Known::default() };
         });
     }
 
     /// A datastore's table, if it is remembered.
     pub(crate) fn opaque_table(&self, name: &str) -> Option<TableRef> {
         self.read(|known| known.opaque.get(name).cloned())
+    }
+
+    /// Key of a datastore, if it is remembered.
+    pub(crate) fn datastore(&self, name: &str) -> Option<i64> {
+        self.read(|known| known.datastores.get(name).copied())
+    }
+
+    /// A dataset type by its key, if it is remembered.
+    pub(crate) fn type_by_id(&self, id: i64) -> Option<SharedTypeHandle> {
+        self.read(|known| known.types_by_id.get(&id).cloned())
     }
 
     /// Remembers a datastore's table.

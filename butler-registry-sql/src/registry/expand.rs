@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Shared;
-use super::records::{RecordKey, fetch};
+use super::records::{RecordKey, fetch, fetch_row};
 
 /// Expands data IDs of any groups, in the order given.
 pub(crate) async fn expand(shared: &Shared, data_ids: Vec<DataId>) -> Result<Vec<DataId>> {
@@ -22,8 +22,12 @@ pub(crate) async fn expand(shared: &Shared, data_ids: Vec<DataId>) -> Result<Vec
     for group in groups {
         let members: Vec<usize> =
             (0..data_ids.len()).filter(|&index| data_ids[index].group() == group).collect();
-        let of_group = members.iter().map(|&index| data_ids[index].clone()).collect();
-        let results = Expander::default().expand_group(shared, group, of_group).await?;
+        let of_group: Vec<DataId> = members.iter().map(|&index| data_ids[index].clone()).collect();
+        let mut expander = Expander::default();
+        if let [data_id] = &of_group[..] {
+            expander.look_up(shared, data_id).await?;
+        }
+        let results = expander.expand_group(shared, group, of_group).await?;
         for (index, data_id) in members.into_iter().zip(results) {
             expanded[index] = Some(data_id);
         }
@@ -41,6 +45,24 @@ pub(crate) struct Expander {
 }
 
 impl Expander {
+    /// Reads the records that one data ID must have, all in one question.
+    ///
+    /// Nothing becomes known if one of them is missing: whoever asks for them one by one finds out which.
+    async fn look_up(&mut self, shared: &Shared, data_id: &DataId) -> Result<()> {
+        let must_be = |element: &DimensionElement| {
+            element.has_table() && (element.is_dimension() || element.defines_relationships())
+        };
+        let elements: Vec<DimensionElement> = data_id.group().lookup_order().filter(must_be).collect();
+        if elements.len() < 2 {
+            return Ok(());
+        }
+        for (element, record) in fetch_row(shared, data_id, &elements).await? {
+            let key = record.required_values().into_vec().into_boxed_slice();
+            self.known.entry(element).or_default().insert(key, Some(record));
+        }
+        Ok(())
+    }
+
     /// Expands data IDs of one group.
     pub(crate) async fn expand_group(
         &mut self,

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use arcstr::ArcStr;
-use butler_core::backend::{ColumnBatch, Relation, RowBatch, TableRef, TableSpec};
-use butler_core::registry::{JournalOutcome, OpaqueFetch};
-use butler_core::{Error, ErrorKind, Result};
+use butler_core::backend::{ColumnBatch, ColumnType, Relation, RowBatch, TableRef, TableSpec, Value};
+use butler_core::registry::{DatastoreBridgeManager, JournalOutcome, OpaqueFetch};
+use butler_core::{DatasetId, Error, ErrorKind, Result};
 
 use super::Shared;
-use super::rows::{batch, equal, is, text};
-use crate::schema::{JOURNAL_OUTCOME, OPAQUE_TABLE};
+use super::layout::{ID, ORIGIN};
+use super::rows::{among_ids, batch, equal, is, text};
+use crate::schema::{DATASET_LOCATION, DATASTORE, JOURNAL_OUTCOME, OPAQUE_TABLE};
 
 /// The specification of a table, as it was registered.
 pub(crate) fn read_spec(json: &str) -> Result<TableRef> {
@@ -24,14 +25,47 @@ pub(crate) fn read_spec(json: &str) -> Result<TableRef> {
 pub(crate) async fn fetch(shared: &Shared, fetches: Vec<OpaqueFetch>) -> Result<Vec<ColumnBatch>> {
     let mut results = Vec::with_capacity(fetches.len());
     for fetch in fetches {
-        let table = table(shared, &fetch.table).await?;
-        let mut all = batch(table.columns.iter().map(|column| (&column.name, column.ty)));
-        for rows in shared.collect(matching(&table, fetch)?).await? {
+        let source = source(shared, &fetch.table).await?;
+        let mut all = batch(source.columns.iter().map(|(name, ty)| (name, *ty)));
+        for rows in shared.collect(matching(source, fetch)?).await? {
             append(&mut all, &rows)?;
         }
         results.push(all);
     }
     Ok(results)
+}
+
+/// What rows are fetched from.
+struct Source {
+    rows: Relation,
+    columns: Vec<(ArcStr, ColumnType)>,
+}
+
+impl From<TableRef> for Source {
+    fn from(table: TableRef) -> Self {
+        let columns = table.columns.iter().map(|column| (column.name.clone(), column.ty)).collect();
+        Self { rows: table.scan(), columns }
+    }
+}
+
+/// Locations with the names of datastores, not their keys.
+fn locations() -> Source {
+    let names = DATASTORE.scan().rename([("datastore_key", "datastore_id"), ("datastore", "name")]);
+    let columns = [("origin", ColumnType::Int), ("id", ColumnType::Int), ("datastore", ColumnType::Text)];
+    Source {
+        rows: DATASET_LOCATION
+            .scan()
+            .join(names, equal([("datastore_id", "datastore_key")]))
+            .select(columns.map(|(name, _)| name)),
+        columns: columns.into_iter().map(|(name, ty)| (name.into(), ty)).collect(),
+    }
+}
+
+async fn source(shared: &Shared, name: &ArcStr) -> Result<Source> {
+    if name == DatastoreBridgeManager::TABLE {
+        return Ok(locations());
+    }
+    table(shared, name).await.map(Source::from)
 }
 
 async fn table(shared: &Shared, name: &ArcStr) -> Result<TableRef> {
@@ -52,21 +86,36 @@ async fn table(shared: &Shared, name: &ArcStr) -> Result<TableRef> {
     Err(Error::new(ErrorKind::NotFound, format!("no datastore has registered a table '{name}'")))
 }
 
-fn matching(table: &TableRef, fetch: OpaqueFetch) -> Result<Relation> {
-    let Some(keys) = fetch.keys else { return Ok(table.scan()) };
+fn matching(source: Source, fetch: OpaqueFetch) -> Result<Relation> {
+    let Some(keys) = fetch.keys else { return Ok(source.rows) };
+    if let Some(ids) = dataset_ids(&fetch.columns, &keys) {
+        return Ok(among_ids(source.rows, &ORIGIN, &ID, ids));
+    }
     let mut columns = Vec::with_capacity(fetch.columns.len());
     for name in &fetch.columns {
-        let column = table.get(name).ok_or_else(|| {
-            Error::new(ErrorKind::Argument, format!("table '{}' has no column '{name}'", table.name))
+        let (_, ty) = source.columns.iter().find(|(known, _)| known == name).ok_or_else(|| {
+            Error::new(ErrorKind::Argument, format!("table '{}' has no column '{name}'", fetch.table))
         })?;
-        columns.push((ArcStr::from(format!("given_{name}")), column.ty));
+        columns.push((ArcStr::from(format!("given_{name}")), *ty));
     }
     let mut rows = RowBatch::new(columns);
     for key in &keys {
         rows.push_row(key)?;
     }
     let on = equal(fetch.columns.iter().map(|name| (name.clone(), format!("given_{name}"))));
-    Ok(table.scan().semi(Relation::values(Arc::new(rows)), on))
+    Ok(source.rows.semi(Relation::values(Arc::new(rows)), on))
+}
+
+/// The keys as ids of datasets, if that is what they are.
+fn dataset_ids(columns: &[ArcStr], keys: &[Box<[Value]>]) -> Option<Vec<DatasetId>> {
+    if columns != [ORIGIN, ID] {
+        return None;
+    }
+    let id = |key: &[Value]| match key {
+        [Value::Int(origin), Value::Int(id)] => Some(DatasetId::from_trusted(*origin, *id)),
+        _ => None,
+    };
+    keys.iter().map(|key| id(key)).collect()
 }
 
 fn append(all: &mut RowBatch, rows: &ColumnBatch) -> Result<()> {

@@ -182,7 +182,7 @@ fn read_quantum(
         id: DatasetId::from_trusted(int(column("origin")?, row)?, int(column("id")?, row)?),
         label: text(column("label")?, row)?.into(),
         task: text(column("task")?, row)?.into(),
-        run: runs.get(&int(column("run_id")?, row)?).cloned().unwrap_or_default(),
+        run: runs.get(&int(column("run_id")?, row)?).cloned(),
         data_id,
         host: column("host")?.text(row).map(ArcStr::from),
         began: time("began")?,

@@ -1,7 +1,11 @@
 //! Queries: from plain data to relations, and from their rows to results.
 
 mod explain;
+mod first;
+mod local;
+mod narrow;
 mod output;
+mod pairs;
 mod plan;
 mod post;
 mod scalars;
@@ -12,7 +16,7 @@ mod spatial;
 use std::sync::Arc;
 
 use arcstr::ArcStr;
-use butler_core::backend::{ColumnBatch, ColumnStream};
+use butler_core::backend::{ColumnBatch, ColumnStream, Relation};
 use butler_core::query::{
     Field, FixedValues, Predicate, Query, QueryStream, ResultSpec, TypedExpr, with_automatic_joins,
 };
@@ -21,7 +25,10 @@ use futures::StreamExt;
 use rustc_hash::FxHashSet;
 
 use super::Shared;
+use first::{ATTEMPTS, Leading};
+use narrow::list_ranges;
 use output::Output;
+use pairs::overlap_pairs;
 use plan::{Needs, Plan};
 use post::PostState;
 use searches::{SearchPlan, Wanted};
@@ -52,7 +59,7 @@ async fn prepare(shared: &Shared, query: &Query) -> Result<Prepared> {
     let predicate = with_automatic_joins(query, &calibrations)?;
     let fixed = FixedValues::of(&predicate);
     let mut needs = Needs::of(query, &predicate);
-    let conjuncts = conjuncts(predicate);
+    let mut conjuncts = conjuncts(predicate);
     // Regions are looked up for candidates only; deep inside, the record itself must be there.
     for conjunct in conjuncts.iter().filter(|conjunct| is_spatial(conjunct)) {
         let on_top = matches!(conjunct, Predicate::Overlaps { .. });
@@ -79,11 +86,38 @@ async fn prepare(shared: &Shared, query: &Query) -> Result<Prepared> {
         let set = pixel_set(shared, element, pixel, &fixed).await?;
         plan.pixel_sets.insert((element, pixel), set);
     }
-    join_all(&mut plan, query, &searches, &needs, &conjuncts)?;
     let hopeless = searches.iter().any(|search| search.places.is_empty())
         || query.uploads.iter().any(|upload| upload.is_empty());
+    if !hopeless {
+        list_ranges(shared, &searches, &fixed, &mut conjuncts).await?;
+        compare_regions(shared, query, &mut plan, &mut conjuncts).await?;
+    }
+    join_all(&mut plan, query, &searches, &needs, &conjuncts)?;
     let shaped = shape(query, plan, &searches)?;
     Ok(Prepared { shaped, searches, hopeless })
+}
+
+/// Finds the pairs of records that the query's overlaps ask for, and leaves out conditions that say nothing new of them.
+async fn compare_regions(
+    shared: &Shared,
+    query: &Query,
+    plan: &mut Plan,
+    conjuncts: &mut Vec<Predicate>,
+) -> Result<()> {
+    if query.dimensions.contains(query.dimensions.universe().common_skypix()) {
+        // Sky pixels tell which of the records belong together.
+        return Ok(());
+    }
+    for conjunct in &*conjuncts {
+        if let Some((elements, pairs)) = overlap_pairs(shared, conjunct, conjuncts).await? {
+            plan.pairs.insert(elements, pairs);
+        }
+    }
+    // Elsewhere conditions help the database to choose what to begin with.
+    if query.datasets.is_empty() && query.uploads.is_empty() {
+        conjuncts.retain(|conjunct| !plan.pairs.values().any(|pairs| pairs.satisfy(conjunct)));
+    }
+    Ok(())
 }
 
 /// Regions that are fields of the result, or tested for NULL, are columns after all.
@@ -248,13 +282,21 @@ impl Running {
     }
 }
 
+/// The rows of a relation, which are at hand if nothing else is asked for.
+async fn rows_of(shared: &Shared, relation: Relation) -> Result<ColumnStream> {
+    match local::evaluate(&relation) {
+        Some(rows) => Ok(Box::pin(futures::stream::once(async move { Ok(Arc::unwrap_or_clone(rows)) }))),
+        None => shared.backend.stream(relation).await,
+    }
+}
+
 async fn run(shared: &Arc<Shared>, query: &Query) -> Result<Option<Running>> {
     let Prepared { shaped, searches, hopeless } = prepare(shared, query).await?;
     if hopeless || query.limit == Some(0) {
         return Ok(None);
     }
     let output = Output::new(query, shaped.output, &searches);
-    let input = shared.backend.stream(shaped.relation).await?;
+    let input = rows_of(shared, shaped.relation).await?;
     Ok(Some(Running {
         shared: Arc::clone(shared),
         input,
@@ -265,9 +307,33 @@ async fn run(shared: &Arc<Shared>, query: &Query) -> Result<Option<Running>> {
     }))
 }
 
+/// What [`run`] would give, if the first rows in the query's order are found without all others.
+async fn run_first(shared: &Arc<Shared>, query: &Query) -> Result<Option<Running>> {
+    let Some(leading) = Leading::of(query) else { return Ok(None) };
+    for count in ATTEMPTS {
+        let Some(condition) = leading.condition(shared, count).await? else { return Ok(None) };
+        let narrowed = Query { predicate: query.predicate.clone().and(condition), ..query.clone() };
+        let Some(mut running) = run(shared, &narrowed).await? else { return Ok(None) };
+        let mut batches = Vec::new();
+        while let Some(batch) = running.next().await? {
+            batches.push(batch);
+        }
+        let rows: u64 = batches.iter().map(|batch| batch.len() as u64).sum();
+        if query.limit == Some(rows) {
+            let input = Box::pin(futures::stream::iter(batches.into_iter().map(Ok)));
+            return Ok(Some(Running { input, post: None, ended: false, ..running }));
+        }
+    }
+    Ok(None)
+}
+
 /// Rows of a query, streamed.
 pub(crate) async fn stream(shared: &Arc<Shared>, query: Query) -> Result<QueryStream> {
-    let Some(running) = run(shared, &query).await? else {
+    let first = run_first(shared, &query).await?;
+    let Some(running) = (match first {
+        Some(running) => Some(running),
+        None => run(shared, &query).await?,
+    }) else {
         return Ok(Box::pin(futures::stream::empty()));
     };
     Ok(Box::pin(futures::stream::try_unfold(running, |mut running| async move {
@@ -289,13 +355,21 @@ pub(crate) async fn count(shared: &Arc<Shared>, mut query: Query) -> Result<u64>
         return Ok(0);
     }
     if shaped.post.is_none() && !shaped.output.checks_matches {
-        let batches = shared.collect(shaped.relation.count()).await?;
+        if let Some(rows) = local::evaluate(&shaped.relation) {
+            return Ok(rows.len() as u64);
+        }
+        let rows = match shaped.relation {
+            // There are as many first rows as groups.
+            Relation::FirstBy { input, partition, .. } => input.select(partition).distinct(),
+            other => other,
+        };
+        let batches = shared.collect(rows.count()).await?;
         let count =
             batches.iter().find(|batch| !batch.is_empty()).and_then(|batch| batch.columns()[0].int(0));
         return Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default());
     }
     let output = Output::new(&query, shaped.output, &searches);
-    let input = shared.backend.stream(shaped.relation).await?;
+    let input = rows_of(shared, shaped.relation).await?;
     let post = shaped.post.map(PostState::new);
     let mut running =
         Running { shared: Arc::clone(shared), input, post, output, template: None, ended: false };

@@ -3,7 +3,7 @@
 use arcstr::ArcStr;
 use butler_core::backend::{Column, ColumnBatch, Relation, Scalar};
 use butler_core::{
-    DimensionElement, DimensionRecord, DimensionValue, EncodedRegion, Error, ErrorKind, FieldType,
+    DataId, DimensionElement, DimensionRecord, DimensionValue, EncodedRegion, Error, ErrorKind, FieldType,
     FieldValue, Result, Timespan,
 };
 use rustc_hash::FxHashMap;
@@ -96,6 +96,58 @@ pub(crate) async fn fetch(
     Ok(found)
 }
 
+/// Records of some elements for one data ID, in one question; none at all if one is missing.
+///
+/// The elements are in the group's order of looking up.
+pub(crate) async fn fetch_row(
+    shared: &Shared,
+    data_id: &DataId,
+    elements: &[DimensionElement],
+) -> Result<Vec<(DimensionElement, DimensionRecord)>> {
+    let Some(row) = row_of(data_id, elements) else { return Ok(Vec::new()) };
+    let mut strings = Strings::default();
+    let mut found = Vec::new();
+    for batch in shared.collect(row).await?.iter().filter(|batch| !batch.is_empty()) {
+        for (at, &element) in elements.iter().enumerate() {
+            let columns = RecordColumns::new(element, batch, |name| column_of(at, name))?;
+            found.push((element, columns.record(0, &mut strings)?));
+        }
+    }
+    Ok(found)
+}
+
+fn column_of(at: usize, name: &str) -> ArcStr {
+    format!("e{at}_{name}").into()
+}
+
+/// The records of some elements, joined: keys are those of the data ID, or what an earlier element implies.
+fn row_of(data_id: &DataId, elements: &[DimensionElement]) -> Option<Relation> {
+    let required = |dimension| data_id.group().required().position(|other| other == dimension);
+    let mut row: Option<Relation> = None;
+    for (at, &element) in elements.iter().enumerate() {
+        let table = element_table(element);
+        let mut given = Vec::new();
+        let mut on = Vec::new();
+        for dimension in element.required() {
+            let name = dimension.name();
+            if let Some(position) = required(dimension) {
+                given.push(super::rows::is(name.clone(), data_id.required_values()[position].clone()));
+            } else {
+                let implying = |other: &DimensionElement| other.implied().any(|implied| implied == dimension);
+                let by = elements[..at].iter().position(implying)?;
+                on.push((column_of(at, name), column_of(by, name)));
+            }
+        }
+        let columns = table.columns.iter().map(|column| (column_of(at, &column.name), column.name.clone()));
+        let rows = table.scan().filter(Scalar::all(given)).rename(columns);
+        row = Some(match row {
+            None => rows,
+            Some(others) => others.join(rows, equal(on)),
+        });
+    }
+    row
+}
+
 fn rows_of(element: DimensionElement, keys: &[RecordKey]) -> Relation {
     let dimensions: Vec<DimensionElement> = element.required().collect();
     let scan = element_table(element).scan();
@@ -107,5 +159,8 @@ fn rows_of(element: DimensionElement, keys: &[RecordKey]) -> Relation {
     }
     let names: Vec<ArcStr> = dimensions.iter().map(|dimension| format!("given_{dimension}").into()).collect();
     let on = equal(dimensions.iter().map(|dimension| dimension.name().clone()).zip(names.iter().cloned()));
-    scan.semi(key_values(&dimensions, &names, keys.iter().map(|key| &**key)), on)
+    let columns: Vec<ArcStr> =
+        element_table(element).columns.iter().map(|column| column.name.clone()).collect();
+    // The keys are distinct. SQLite would use no more than the first column of an index for rows that have a partner.
+    key_values(&dimensions, &names, keys.iter().map(|key| &**key)).join(scan, on).select(columns)
 }

@@ -11,6 +11,12 @@ use rustc_hash::FxHashMap;
 
 use super::layout::key_type;
 
+/// Ranges of ids that a question is split into at most.
+const RANGES_MAX: usize = 16;
+
+/// Mean length of ranges of ids, at least: a few single ids are better listed.
+const RANGE_LENGTH_MIN: usize = 4;
+
 /// All rows of a relation, in a transaction.
 pub(crate) fn collect(tx: &mut dyn Transaction, relation: &Relation) -> Result<Vec<ColumnBatch>> {
     let mut batches = Vec::new();
@@ -130,13 +136,49 @@ pub(crate) fn given_ids(ids: impl IntoIterator<Item = DatasetId>) -> Relation {
 }
 
 /// Rows of a relation whose columns for an id are among some ids.
+///
+/// Ids are issued one after the other, so that those that are asked for together mostly make a few
+/// ranges: these need no table of ids, and lead the database straight to the rows.
 pub(crate) fn among_ids(
     relation: Relation,
     origin: &str,
     id: &str,
     ids: impl IntoIterator<Item = DatasetId>,
 ) -> Relation {
-    relation.semi(given_ids(ids), equal([(origin, "given_origin"), (id, "given_id")]))
+    let ids: Vec<DatasetId> = ids.into_iter().collect();
+    let Some(ranges) = ranges(&ids) else {
+        return relation.semi(given_ids(ids), equal([(origin, "given_origin"), (id, "given_id")]));
+    };
+    relation.filter(Scalar::any(ranges.into_iter().map(|(first, last)| {
+        let column = Scalar::column(id);
+        Scalar::all([
+            is(origin, first.origin()),
+            column.clone().ge(first.id()),
+            Scalar::literal(last.id()).ge(column),
+        ])
+    })))
+}
+
+/// Ids as ranges, first and last of each, if they are long and few.
+fn ranges(ids: &[DatasetId]) -> Option<Vec<(DatasetId, DatasetId)>> {
+    let mut sorted = ids.to_vec();
+    sorted.sort_unstable();
+    let mut ranges: Vec<(DatasetId, DatasetId)> = Vec::new();
+    for id in sorted {
+        match ranges.last_mut() {
+            Some((_, last)) if *last == id || follows(*last, id) => *last = id,
+            _ => ranges.push((id, id)),
+        }
+        if ranges.len() > RANGES_MAX {
+            return None;
+        }
+    }
+    (!ids.is_empty() && ids.len() >= RANGE_LENGTH_MIN * ranges.len()).then_some(ranges)
+}
+
+/// Whether an id is the next one after another, with nothing between them.
+fn follows(before: DatasetId, after: DatasetId) -> bool {
+    before.origin() == after.origin() && before.id().checked_add(1) == Some(after.id())
 }
 
 /// Equality of pairs of columns.
@@ -147,4 +189,35 @@ pub(crate) fn equal<A: Into<ArcStr>, B: Into<ArcStr>>(pairs: impl IntoIterator<I
 /// Equality of a column with a value.
 pub(crate) fn is(column: impl Into<ArcStr>, value: impl Into<Value>) -> Scalar {
     Scalar::column(column).eq(value.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(origin: i64, id: i64) -> DatasetId {
+        DatasetId::from_trusted(origin, id)
+    }
+
+    #[test]
+    fn neighbours_make_ranges() {
+        let mut ids: Vec<DatasetId> = (5..50).chain(60..100).map(|n| id(7, n)).collect();
+        ids.extend((50..60).map(|n| id(8, n)));
+        ids.reverse();
+        ids.push(id(7, 20));
+        let expected = vec![(id(7, 5), id(7, 49)), (id(7, 60), id(7, 99)), (id(8, 50), id(8, 59))];
+        assert_eq!(ranges(&ids), Some(expected));
+    }
+
+    #[test]
+    fn what_lies_apart_is_listed() {
+        let apart: Vec<DatasetId> = (0..1000).map(|n| id(7, 2 * n)).collect();
+        assert_eq!(ranges(&apart), None);
+        assert_eq!(ranges(&[id(1, 1), id(1, 2), id(1, 3)]), None);
+        assert_eq!(ranges(&[]), None);
+        assert_eq!(
+            ranges(&[id(1, i64::MAX), id(1, i64::MAX - 1), id(2, i64::MIN), id(2, i64::MIN + 1)]),
+            None
+        );
+    }
 }

@@ -28,6 +28,11 @@ pub(crate) trait Dialect: Send + Sync {
         right: (ColumnType, Fragment),
     ) -> Fragment;
 
+    /// An integer column plus a constant, likewise, where there is something better than [`Self::arithmetic`].
+    fn shift(&self, _column: &Fragment, _by: i64) -> Option<Fragment> {
+        None
+    }
+
     /// The number with the other sign.
     fn negate(&self, ty: ColumnType, operand: Fragment) -> Fragment;
 

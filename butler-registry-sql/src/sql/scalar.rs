@@ -163,6 +163,11 @@ impl Builder<'_> {
         if let (Some(left), Some(right)) = (left.constant(), right.constant()) {
             return self.result(arithmetic::constant(op, ty, left, right), ty);
         }
+        if let Some(by) = shift(op, &left, &right)
+            && let Some(sql) = self.dialect.shift(&left.sql, by)
+        {
+            return Ok(Expr::computed(sql, ty, left.nullable));
+        }
         let sql = self.dialect.arithmetic(op, (left.ty, left.sql), (right.ty, right.sql));
         // Division by zero is NULL.
         Ok(Expr::computed(sql, ty, true))
@@ -218,6 +223,19 @@ impl Builder<'_> {
         let nullable = operands.iter().any(|operand| operand.nullable);
         let sql = junction(operands.into_iter().map(|operand| operand.sql).collect(), separator);
         Ok(Expr::computed(sql, ColumnType::Bool, nullable))
+    }
+}
+
+/// The constant that arithmetic adds to a column of integers.
+fn shift(op: Arithmetic, left: &Expr, right: &Expr) -> Option<i64> {
+    match (op, &left.kind, right.constant()) {
+        (Arithmetic::Add, ExprKind::Column(_), Some(Value::Int(by))) if left.ty == ColumnType::Int => {
+            Some(*by)
+        }
+        (Arithmetic::Sub, ExprKind::Column(_), Some(Value::Int(by))) if left.ty == ColumnType::Int => {
+            by.checked_neg()
+        }
+        _ => None,
     }
 }
 

@@ -40,6 +40,17 @@ impl Dialect for SqliteDialect {
         call(functions::name(op, float), left.1, right.1)
     }
 
+    fn shift(&self, column: &Fragment, by: i64) -> Option<Fragment> {
+        // Calls of functions cost more than the comparison by which nearly all are avoided.
+        let number = |value: i64| Fragment::bind(Bind::Value(value.into()));
+        let (beyond, last) =
+            if by < 0 { (" < ", i64::MIN.wrapping_sub(by)) } else { (" > ", i64::MAX.wrapping_sub(by)) };
+        let checked = call(functions::name(Arithmetic::Add, false), column.clone(), number(by));
+        let sql = Fragment::sql("(CASE WHEN ").then(column.clone()).text(beyond).then(number(last));
+        let sql = sql.text(" THEN ").then(checked).text(" ELSE ").then(column.clone());
+        Some(sql.text(" + ").then(number(by)).text(" END)"))
+    }
+
     fn negate(&self, ty: ColumnType, operand: Fragment) -> Fragment {
         match ty {
             ColumnType::Int => call(functions::name(Arithmetic::Sub, false), Fragment::sql("0"), operand),
@@ -103,11 +114,13 @@ impl Dialect for SqliteDialect {
     }
 
     fn slice(&self, offset: u64, limit: Option<u64>) -> Fragment {
-        let bind = |value: Option<u64>| {
-            let value = value.map_or(-1, |value| i64::try_from(value).unwrap_or(i64::MAX));
-            Fragment::bind(Bind::Value(value.into()))
-        };
-        Fragment::sql(" LIMIT ").then(bind(limit)).text(" OFFSET ").then(bind(Some(offset)))
+        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        // SQLite plans for a limit that is bound, and prepares the statement again for each value.
+        let sql = Fragment::sql(format!(" LIMIT {}", limit.map_or(-1, number)));
+        match offset {
+            0 => sql,
+            _ => sql.text(" OFFSET ").then(Fragment::bind(Bind::Value(number(offset).into()))),
+        }
     }
 
     fn values(&self, builder: &mut Builder<'_>, rows: &Arc<RowBatch>) -> Result<Block> {
@@ -283,7 +296,7 @@ mod tests {
         assert_eq!(
             sql(&scan().slice(vec![SortKey::ascending("a")], 0, Some(2)).filter(a().gt(5)).count()),
             "SELECT count(*) AS c0 FROM (SELECT t0.\"a\" AS c0, t0.\"b\" AS c1 FROM main.\"t\" AS t0 \
-             ORDER BY t0.\"a\" LIMIT ? OFFSET ?) AS t1 WHERE (t1.c0 > ?)"
+             ORDER BY t0.\"a\" LIMIT 2) AS t1 WHERE (t1.c0 > ?)"
         );
         assert_eq!(
             sql(&scan().first_by(["a"], vec![SortKey::ascending("b")]).select(["a"])),

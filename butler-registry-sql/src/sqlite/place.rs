@@ -113,10 +113,15 @@ impl Place {
         url
     }
 
+    /// Bytes of the write-ahead log.
+    pub(crate) fn log_length(&self) -> u64 {
+        fs::metadata(self.beside("-wal")).map_or(0, |log| log.len())
+    }
+
     /// What tells whether somebody wrote it since.
     pub(crate) fn stamp(&self) -> Option<Stamp> {
         let metadata = fs::metadata(&self.path).ok()?;
-        let log = fs::metadata(self.beside("-wal")).is_ok_and(|log| log.len() > 0);
+        let log = self.log_length() > 0;
         Some(Stamp { modified: metadata.modified().ok(), length: metadata.len(), log })
     }
 }

@@ -27,6 +27,9 @@ use crate::stream::Batches;
 /// Statements that a connection keeps prepared; beyond, all are forgotten.
 const TEXTS: usize = 500;
 
+/// Statements that begin and end transactions, and parts of them.
+const BRACKETS: [&str; 4] = ["BEGIN", "COMMIT", "SAVEPOINT", "RELEASE"];
+
 /// A connection.
 pub(crate) struct SqliteSession {
     // Forgets the connection before that is closed.
@@ -216,6 +219,11 @@ impl Session for SqliteSession {
     }
 
     fn run(&mut self, sql: &str) -> Result<()> {
+        // What surrounds every transaction stays prepared.
+        if BRACKETS.iter().any(|word| sql.starts_with(word)) && !sql.contains(';') {
+            self.note_text(&sql);
+            return self.run_sql(&Sql(Fragment::sql(sql))).map(drop);
+        }
         Ok(self.connection.batch_execute(sql).map_err(Failure::Sqlite)?)
     }
 

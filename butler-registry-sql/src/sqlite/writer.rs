@@ -11,10 +11,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use butler_core::backend::TransactionBody;
-use butler_core::{Error, ErrorKind, Result, Retry};
+use butler_core::{Error, ErrorKind, Result, Retry, failpoint};
 use futures::channel::oneshot;
 
 use super::place::Place;
@@ -41,6 +42,10 @@ const JOURNAL_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long the connection stays open when there is nothing to do.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// Bytes of the write-ahead log that may be left when the last one that writes a database goes: whoever
+/// opens it alone reads all of it first.
+const LOG_LEFT: u64 = 100 * 4096;
 
 /// Marks our files.
 const APPLICATION_ID: i64 = 0x4254_4c52;
@@ -70,7 +75,13 @@ enum Job {
 /// The way to the thread that writes a database.
 pub(crate) struct Writer {
     place: Place,
-    jobs: Mutex<Option<Sender<Job>>>,
+    jobs: Mutex<Option<Jobs>>,
+}
+
+/// A thread that writes, and the way to it.
+struct Jobs {
+    sender: Sender<Job>,
+    thread: JoinHandle<()>,
 }
 
 impl Writer {
@@ -90,7 +101,7 @@ impl Writer {
     fn submit(&self, job: Job) -> Result<()> {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let job = match &*jobs {
-            Some(sender) => match sender.send(job) {
+            Some(running) => match running.sender.send(job) {
                 Ok(()) => return Ok(()),
                 // The thread died of something unforeseen; what it had was not committed.
                 Err(refused) => refused.0,
@@ -100,10 +111,10 @@ impl Writer {
         let (sender, receiver) = channel();
         let state =
             State { place: self.place.clone(), queue: None, session: None, synchronous: None, marked: false };
-        let spawned = std::thread::Builder::new().name("butler-sqlite-write".into());
-        spawned.spawn(move || serve(state, &receiver)).map_err(Failure::Thread)?;
+        let thread = std::thread::Builder::new().name("butler-sqlite-write".into());
+        let thread = thread.spawn(move || serve(state, &receiver)).map_err(Failure::Thread)?;
         sender.send(job).map_err(|_| gone())?;
-        *jobs = Some(sender);
+        *jobs = Some(Jobs { sender, thread });
         Ok(())
     }
 
@@ -133,6 +144,20 @@ impl Writer {
     }
 }
 
+impl Drop for Writer {
+    /// Waits for the thread if it leaves a long log, which a process that ends would not let it put away.
+    fn drop(&mut self) {
+        let jobs = self.jobs.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Some(Jobs { sender, thread }) = jobs.take() else { return };
+        drop(sender);
+        // What waited for it last may be what the thread itself drops.
+        if self.place.log_length() > LOG_LEFT && thread.thread().id() != std::thread::current().id() {
+            // One that panicked leaves the log as it is, which does no harm.
+            let _ = thread.join();
+        }
+    }
+}
+
 /// What the thread owns.
 pub(crate) struct State {
     // Closed before the place of a temporary database goes.
@@ -155,7 +180,7 @@ fn serve(mut state: State, jobs: &Receiver<Job>) {
                 let patience = due.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
                 match (jobs.recv_timeout(patience), due) {
                     (Ok(job), _) => job,
-                    (Err(RecvTimeoutError::Disconnected), _) => return,
+                    (Err(RecvTimeoutError::Disconnected), _) => return state.put_log_away(),
                     (Err(RecvTimeoutError::Timeout), Some(due)) => {
                         let index = later.iter().position(|(other, _)| *other == due).unwrap_or(0);
                         Job::Transaction(later.swap_remove(index).1)
@@ -200,6 +225,19 @@ impl State {
     /// Closes the connection.
     pub(crate) fn close(&mut self) {
         self.session = None;
+    }
+
+    /// Moves a long write-ahead log into the file, unless somebody else uses it just now.
+    fn put_log_away(&mut self) {
+        if self.place.temporary.is_some() || self.place.log_length() <= LOG_LEFT {
+            return;
+        }
+        if let Some(session) = &mut self.session {
+            let done = session.run("PRAGMA busy_timeout = 250; PRAGMA wal_checkpoint(TRUNCATE)");
+            if let Err(error) = done {
+                tracing::debug!(%error, "the write-ahead log stays");
+            }
+        }
     }
 
     /// Runs something while no other process writes.
@@ -397,6 +435,10 @@ fn open(place: &Place) -> Result<SqliteSession> {
                            PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000; \
                            PRAGMA journal_size_limit = 67108864";
     let mut session = SqliteSession::open(&place.url("mode=rw"), PRAGMAS)?;
+    if let Some(more) = failpoint::number("BUTLER_FAILPOINT_PAGES") {
+        let pages = session.integer("PRAGMA page_count")?;
+        session.run(&format!("PRAGMA max_page_count = {}", pages + more))?;
+    }
     set_journal(&mut session, place.write_ahead)?;
     match session.integer("PRAGMA application_id")? {
         APPLICATION_ID => {}

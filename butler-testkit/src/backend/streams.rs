@@ -15,7 +15,7 @@ use super::fixture::{
 };
 
 /// Streams at once.
-const STREAMS: usize = 40;
+const STREAMS: usize = 100;
 
 fn many(rows: usize) -> RowBatch {
     let mut batch = batch!([id: Int]);

@@ -85,6 +85,7 @@ impl Opening {
             universe: DimensionUniverse::default(),
             formatters: Arc::new(formatters()),
             storage_classes: Arc::new(StorageClasses::from_config(&classes)?),
+            genres: Arc::default(),
             delegates: Arc::new(delegates),
             factories: Arc::new(Factories::default()),
             read_only: self.read_only,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arcstr::ArcStr;
 use butler_core::datastore::{
     Artifact, Datastore, FileDataset, GetRequest, JournalEntry, RemoveTransaction, TransferMode,
-    WriteRequest, WriteTransaction,
+    WriteRequest, WriteTransaction, Written,
 };
 use butler_core::{
     DataId, DatasetRef, DatasetType, DimensionRecord, DimensionUniverse, DimensionValue, Error, ErrorKind,
@@ -41,6 +41,11 @@ impl Fixture {
         let scratch =
             tempfile::tempdir().map_err(|error| Error::new(ErrorKind::Unexpected, error.to_string()))?;
         Ok(Self { storage, datastore, books, issuer: IdIssuer::new(), scratch })
+    }
+
+    /// The datastore as somebody has it who is always too late.
+    pub(super) async fn without_lease(&self) -> Result<Arc<dyn Datastore>> {
+        self.storage.open(&Opening { settings: "lease = 0".to_owned(), read_only: false }).await
     }
 
     /// Whether the datastore holds artifacts, which some cases are about.
@@ -83,22 +88,14 @@ impl Fixture {
     /// The whole protocol of a write; gives the datasets with their records.
     pub(super) async fn write(&self, requests: Vec<WriteRequest>) -> Result<Vec<DatasetRef>> {
         let datasets: Vec<DatasetRef> = requests.iter().flat_map(WriteRequest::datasets).cloned().collect();
-        let mut transaction = self.datastore.prepare_write(requests).await?;
-        match transaction.execute().await {
-            Ok(records) => {
-                let entries = transaction.entries();
-                self.books.insert(&entries, records)?;
-                transaction.commit().await?;
-                for entry in entries {
-                    butler_core::datastore::Bookkeeper::forget(&self.books, vec![entry]).await?;
-                }
-                Ok(datasets.iter().map(|dataset| self.books.attach(dataset)).collect())
-            }
-            Err(error) => {
-                transaction.roll_back().await?;
-                Err(error)
-            }
+        let Written { transaction, records } = self.datastore.write(requests).await?;
+        let entries = transaction.entries();
+        self.books.insert(&entries, records)?;
+        transaction.commit().await?;
+        for entry in entries {
+            butler_core::datastore::Bookkeeper::forget(&self.books, vec![entry]).await?;
         }
+        Ok(datasets.iter().map(|dataset| self.books.attach(dataset)).collect())
     }
 
     /// Puts objects.

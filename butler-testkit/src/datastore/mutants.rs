@@ -10,21 +10,24 @@ mod flaw;
 mod opening;
 mod recoveries;
 mod removals;
+mod verifications;
 mod writes;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arcstr::ArcStr;
 use async_trait::async_trait;
 use butler_core::datastore::{
     Acceptance, Artifact, ArtifactUris, Bookkeeper, Datastore, DatastoreCapabilities, Finding, GetRequest,
-    RecoverOptions, RecoveredEntry, RemoveTransaction, VerifyOptions, WriteRequest, WriteTransaction,
+    RecordsByDataset, RecoverOptions, RecoveredEntry, RemoveTransaction, VerifyOptions, WriteRequest,
+    WriteTransaction, Written,
 };
 use butler_core::registry::OpaqueTable;
 use butler_core::{DataId, DatasetRef, DatasetType, Object, Result};
 
-use super::{Backstage, DatastoreHarness, Opening, Storage};
+use super::{Backstage, CallFaults, DatastoreHarness, Opening, Storage};
 use crate::case::Harness;
 use crate::mutants::Mutant;
 use disk::Disk;
@@ -90,11 +93,16 @@ impl Storage for TamperedStorage {
             Flaw::NameForgotten => "file".into(),
             _ => inner.name().clone(),
         };
-        Ok(Arc::new(TamperedDatastore { inner, other, disk, flaw: self.flaw, name }))
+        let reads = Arc::default();
+        Ok(Arc::new(TamperedDatastore { inner, other, disk, flaw: self.flaw, name, reads }))
     }
 
     fn backstage(&self) -> Option<&dyn Backstage> {
         self.storage.backstage()
+    }
+
+    fn faults(&self) -> Option<&CallFaults> {
+        self.storage.faults()
     }
 }
 
@@ -107,6 +115,8 @@ struct TamperedDatastore {
     disk: Disk,
     flaw: Flaw,
     name: ArcStr,
+    /// Whether somebody is reading.
+    reads: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -121,6 +131,10 @@ impl Datastore for TamperedDatastore {
 
     fn tables(&self) -> Vec<OpaqueTable> {
         answers::tables(self)
+    }
+
+    fn children(&self) -> Vec<Arc<dyn Datastore>> {
+        self.inner.children()
     }
 
     fn acceptance(&self, dataset_type: &DatasetType, data_id: Option<&DataId>) -> Acceptance {
@@ -141,6 +155,16 @@ impl Datastore for TamperedDatastore {
 
     async fn prepare_write(&self, requests: Vec<WriteRequest>) -> Result<Box<dyn WriteTransaction>> {
         writes::prepare(self, requests).await
+    }
+
+    async fn write(&self, requests: Vec<WriteRequest>) -> Result<Written> {
+        let mut transaction = self.prepare_write(requests).await?;
+        let records = match (transaction.execute().await, self.flaw) {
+            (Err(error), Flaw::FailureStays) => return Err(error),
+            (Ok(_), Flaw::RecordsForgotten) => Ok(RecordsByDataset::default()),
+            (result, _) => result,
+        };
+        Written::of(transaction, records).await
     }
 
     async fn prepare_remove(&self, datasets: Vec<DatasetRef>) -> Result<Box<dyn RemoveTransaction>> {
@@ -176,7 +200,7 @@ impl Datastore for TamperedDatastore {
         datasets: &[DatasetRef],
         options: &VerifyOptions,
     ) -> Result<Vec<Finding>> {
-        self.inner.verify(books, datasets, options).await
+        verifications::verify(self, books, datasets, options).await
     }
 
     async fn open(&self, dataset: &DatasetRef) -> Result<Vec<Artifact>> {

@@ -1,7 +1,7 @@
 //! Artifacts are removed.
 
 use butler_core::datastore::{JournalAction, TransferMode};
-use butler_core::{ErrorKind, Result, Structured};
+use butler_core::{ErrorKind, Result, Retry, Structured};
 
 use super::DatastoreHarness;
 use super::fixture::{Fixture, fails, ingest, ingest_as};
@@ -193,10 +193,14 @@ pub(super) async fn an_ended_lease_deletes_nothing(h: &dyn DatastoreHarness) -> 
     if Fixture::new(h).await?.backstage().is_none() {
         return Ok(());
     }
-    let fixture = Fixture::with(h, "lease = 0").await?;
+    let fixture = Fixture::new(h).await?;
     let stored = fixture.put_number("x", 1).await?;
-    fails(fixture.remove(std::slice::from_ref(&stored)).await, ErrorKind::Timeout);
+    let late = fixture.without_lease().await?;
+    let removal = late.prepare_remove(vec![stored.clone()]).await?;
+    fixture.books.delete(&removal.entries(), std::slice::from_ref(&stored))?;
+    let error = fails(removal.commit(&fixture.books).await, ErrorKind::Timeout);
+    assert_eq!(error.retry(), Retry::Temporary);
     assert!(fixture.exists(&stored).await?);
-    assert_eq!(fixture.journal().await?.len(), 1);
+    assert_eq!(fixture.journal().await?.len(), 1, "a recovery has to know of it");
     Ok(())
 }

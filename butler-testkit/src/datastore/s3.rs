@@ -46,6 +46,8 @@ pub struct S3Server {
     address: SocketAddr,
     directory: LocalDirectory,
     faults: Arc<Mutex<(Faults, Rng)>>,
+    /// Held by all who may still do something.
+    connections: Arc<()>,
     task: JoinHandle<()>,
 }
 
@@ -78,14 +80,43 @@ impl S3Server {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let faults = Arc::new(Mutex::new((Faults::default(), Rng::with_seed(20_260_101))));
-        let answers =
-            Answers { service: builder.build(), one_by_one: Arc::default(), faults: Arc::clone(&faults) };
+        let connections = Arc::new(());
+        let answers = Answers {
+            service: builder.build(),
+            one_by_one: Arc::default(),
+            faults: Arc::clone(&faults),
+            connections: Arc::clone(&connections),
+        };
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(answers.clone().serve(stream));
             }
         });
-        Ok(Self { address, directory, faults, task })
+        Ok(Self { address, directory, faults, connections, task })
+    }
+
+    /// Waits until nobody is connected: then all has been dealt with that clients asked for before they died.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub async fn wait_until_alone(&self) -> Result<()> {
+        // Whoever is served now came after all others.
+        let (reader, writer) = TcpStream::connect(self.address).await.map_err(failed)?.into_split();
+        drop(writer);
+        let mut nothing = [0; 64];
+        loop {
+            reader.readable().await.map_err(failed)?;
+            match reader.try_read(&mut nothing) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Ok(0) | Err(_) => break,
+            }
+        }
+        // This, and the one of who accepts.
+        while Arc::strong_count(&self.connections) > 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
     }
 
     /// From now on, so much goes wrong.
@@ -116,6 +147,7 @@ struct Answers {
     service: S3Service,
     one_by_one: Arc<tokio::sync::Mutex<()>>,
     faults: Arc<Mutex<(Faults, Rng)>>,
+    connections: Arc<()>,
 }
 
 /// What becomes of a request.
@@ -175,13 +207,18 @@ impl Answers {
         let conditional =
             ["if-none-match", "if-match"].iter().any(|name| request.headers().contains_key(*name));
         let turn = match conditional {
-            true => Some(self.one_by_one.lock().await),
+            true => Some(Arc::clone(&self.one_by_one).lock_owned().await),
             false => None,
         };
-        let response = self.service.call(request.map(s3s::Body::from)).await;
-        drop(turn);
-        match response {
-            Ok(response) if fate != Fate::Lost => Ok(response),
+        // Also if nobody waits for it any more: it stores an object, and then what is known of it.
+        let held = Arc::clone(&self.connections);
+        let dealt_with = tokio::spawn(async move {
+            let response = self.service.call(request.map(s3s::Body::from)).await;
+            drop((turn, held));
+            response
+        });
+        match dealt_with.await {
+            Ok(Ok(response)) if fate != Fate::Lost => Ok(response),
             _ => Err(Fault),
         }
     }

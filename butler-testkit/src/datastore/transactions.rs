@@ -1,7 +1,7 @@
 //! Writes begin, happen, and end.
 
 use butler_core::datastore::{JournalAction, JournalOperation, TransferMode};
-use butler_core::{DatasetRef, ErrorKind, Result, Structured};
+use butler_core::{DatasetRef, ErrorKind, Result, Retry, Structured};
 
 use super::DatastoreHarness;
 use super::fixture::{Fixture, JOURNAL, fails, ingest, put};
@@ -65,6 +65,38 @@ pub(super) async fn the_entry_names_what_is_written(h: &dyn DatastoreHarness) ->
         assert_eq!(entry.artifacts[0].mode, Some(TransferMode::Move));
         assert_eq!(entry.artifacts[0].source.as_deref(), source.to_str());
         transaction.roll_back().await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn a_write_is_both_steps_in_one(h: &dyn DatastoreHarness) -> Result<()> {
+    let fixture = Fixture::new(h).await?;
+    for count in [1, 20] {
+        let datasets = &datasets(&fixture)[..count];
+        let written = fixture.datastore.write(requests(datasets)).await?;
+        if journals(&fixture) {
+            assert_eq!(written.transaction.entries(), [fixture.entry().await?.header.entry]);
+            let files = fixture.files().await?;
+            assert_eq!(files.iter().filter(|path| path.ends_with(".plain")).count(), count);
+            let recorded: Vec<_> = written.records.0.iter().map(|(id, _)| *id).collect();
+            assert_eq!(recorded, datasets.iter().map(DatasetRef::id).collect::<Vec<_>>());
+        }
+        written.transaction.roll_back().await?;
+        assert_eq!(fixture.files().await?, [""; 0]);
+    }
+    Ok(())
+}
+
+pub(super) async fn a_write_that_fails_is_undone(h: &dyn DatastoreHarness) -> Result<()> {
+    let fixture = Fixture::new(h).await?;
+    let stored = fixture.put_number("x", 100).await?;
+    let files = fixture.files().await?;
+    for others in [0, 2, 20] {
+        let mut wanted = requests(&datasets(&fixture)[..others]);
+        wanted.push(put(&stored.with_records(None), Structured::from(2)));
+        fails(fixture.datastore.write(wanted).await, ErrorKind::AlreadyExists);
+        assert_eq!(fixture.files().await?, files);
+        assert_eq!(fixture.value(&stored).await?, 100);
     }
     Ok(())
 }
@@ -178,5 +210,20 @@ pub(super) async fn a_dropped_one_is_left_to_a_recovery_or_undone(h: &dyn Datast
             "{files:?}"
         );
     }
+    Ok(())
+}
+
+pub(super) async fn an_ended_lease_places_nothing(h: &dyn DatastoreHarness) -> Result<()> {
+    let fixture = Fixture::new(h).await?;
+    if fixture.backstage().is_none() || !fixture.has_artifacts() {
+        return Ok(());
+    }
+    let dataset = fixture.dataset("x", "Number", 1);
+    let late = fixture.without_lease().await?;
+    let mut write = late.prepare_write(vec![put(&dataset, Structured::from(1))]).await?;
+    let error = fails(write.execute().await, ErrorKind::Timeout);
+    assert_eq!(error.retry(), Retry::Temporary);
+    write.roll_back().await?;
+    assert_eq!(fixture.files().await?, [""; 0]);
     Ok(())
 }

@@ -191,7 +191,7 @@ pub(crate) fn quantum(
         id: fixture.issuer.issue(),
         label: "make".into(),
         task: "Make".into(),
-        run: run.into(),
+        run: Some(run.into()),
         data_id: detector(1),
         host: None,
         began: None,

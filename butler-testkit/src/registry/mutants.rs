@@ -4,6 +4,7 @@
 //! that the suite finds out what may be wrong with theirs.
 
 mod answers;
+mod bridges;
 mod changes;
 mod contents;
 mod errors;
@@ -20,7 +21,15 @@ use tamper::{Tamper, Tampered};
 /// Mutants of the registries of a harness.
 #[must_use]
 pub fn of(harness: &Arc<dyn RegistryHarness>) -> Vec<Mutant<dyn RegistryHarness>> {
-    let all = [errors::all(), changes::all(), contents::all(), answers::all(), queries::all(), places::all()];
+    let all = [
+        errors::all(),
+        changes::all(),
+        contents::all(),
+        answers::all(),
+        bridges::all(),
+        queries::all(),
+        places::all(),
+    ];
     let mutant = |tamper: Tamper| Mutant {
         name: tamper.name.to_owned(),
         breaks: tamper.breaks,

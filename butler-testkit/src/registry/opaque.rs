@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use butler_core::backend::{ColumnType, RowBatch, TableSpec, Value};
 use butler_core::registry::{OpaqueFetch, OpaqueRows, OpaqueTable, Operation};
-use butler_core::{DatasetId, DatasetRef, ErrorKind, Result};
+use butler_core::{DatasetId, DatasetKind, DatasetRef, ErrorKind, Result};
 
 use super::RegistryHarness;
-use super::fixture::{Fixture, bias, fails, ids, names, store, unstore};
+use super::fixture::{Fixture, bias, dataset_type, detector, fails, ids, insert, names, store, unstore};
 
 /// A table of paths, with a key beside that of the dataset.
-fn paths(name: &str, version: u32) -> OpaqueTable {
+pub(super) fn paths(name: &str, version: u32) -> OpaqueTable {
     let spec = TableSpec::new(name, "Paths of datasets")
         .column("origin", ColumnType::Int, "First part of the dataset id")
         .column("id", ColumnType::Int, "Second part of the dataset id")
@@ -112,8 +112,9 @@ pub(super) async fn a_key_given_twice_gives_rows_once(h: &dyn RegistryHarness) -
 pub(super) async fn many_rows_are_fetched_at_once(h: &dyn RegistryHarness) -> Result<()> {
     let fixture = Fixture::with_camera(h).await?;
     let table = paths("paths", 1);
-    let many: Vec<DatasetRef> =
-        (0..1500).flat_map(|_| fixture.new_refs(&bias(), "r", &[super::fixture::detector(1)])).collect();
+    let ty = dataset_type("log", &["detector"]).with_kind(DatasetKind::Nonsingular);
+    fixture.one(Operation::RegisterDatasetType(ty.clone())).await?;
+    let many = fixture.insert(&ty, "r", &vec![detector(1); 1500]).await?;
     let path = |n: usize| format!("p{n:05}");
     let texts: Vec<String> = (0..many.len()).map(path).collect();
     let of: Vec<_> = many.iter().zip(&texts).map(|(dataset, path)| (dataset, "", &**path, None)).collect();
@@ -191,6 +192,20 @@ pub(super) async fn artifacts_are_told_once(h: &dyn RegistryHarness) -> Result<(
     assert_eq!(fetched(&fixture, "paths", &[], None).await?.len(), 3);
     fixture.one(store("tape", &datasets)).await?;
     fixture.apply([unstore("disk", &datasets), store("disk", &datasets)]).await?;
+    Ok(())
+}
+
+pub(super) async fn artifacts_are_of_datasets_that_are_there(h: &dyn RegistryHarness) -> Result<()> {
+    let (fixture, datasets, table) = with_paths(h).await?;
+    let absent = fixture.new_refs(&bias(), "r", &[detector(4)]);
+    let some = [datasets[2].clone(), absent[0].clone()];
+    let row = rows(&table, &[(&datasets[2], "", "c", None), (&absent[0], "", "d", None)])?;
+    let id = absent[0].id().to_string();
+    let told = fixture.one(insertion("disk", &some, vec![row.clone()])).await;
+    fails(told, ErrorKind::DatasetNotFound, &[&id]);
+    assert_eq!(fetched(&fixture, "paths", &[], None).await?.len(), 3, "nothing is left of it");
+    fixture.apply([insertion("disk", &some, vec![row]), insert(&absent)]).await?;
+    assert_eq!(fetched(&fixture, "paths", &[], None).await?.len(), 5, "they may come in the same batch");
     Ok(())
 }
 

@@ -7,7 +7,9 @@ use butler_core::registry::{
 use butler_core::{CollectionType, DatasetId, DatasetRef, ErrorKind, Result};
 
 use super::RegistryHarness;
-use super::fixture::{Fixture, at, fails, ids, quantum, register, remove_datasets};
+use super::fixture::{
+    Fixture, at, fails, ids, quantum, register, register_run, remove_collections, remove_datasets,
+};
 
 /// A registry with four biases: the second was made from the first, the third and the fourth from the second.
 async fn lineage(h: &dyn RegistryHarness) -> Result<(Fixture, Vec<DatasetRef>, Vec<Quantum>)> {
@@ -197,9 +199,23 @@ pub(super) async fn its_run_is_a_run(h: &dyn RegistryHarness) -> Result<()> {
     fixture.one(register("t", CollectionType::Tagged)).await?;
     for (run, kind) in [("t", ErrorKind::CollectionType), ("nowhere", ErrorKind::MissingCollection)] {
         let id = fixture.issuer.issue();
-        let elsewhere = Quantum { id, run: run.into(), ..quanta[0].clone() };
+        let elsewhere = Quantum { id, run: Some(run.into()), ..quanta[0].clone() };
         fails(fixture.one(Operation::InsertQuanta(vec![elsewhere])).await, kind, &[run]);
     }
+    let nowhere = Quantum { id: fixture.issuer.issue(), run: None, ..quanta[0].clone() };
+    let id = nowhere.id.to_string();
+    fails(fixture.one(Operation::InsertQuanta(vec![nowhere])).await, ErrorKind::Argument, &[&id]);
+    Ok(())
+}
+
+pub(super) async fn a_run_that_is_removed_is_forgotten(h: &dyn RegistryHarness) -> Result<()> {
+    let (fixture, datasets, quanta) = lineage(h).await?;
+    fixture.one(remove_collections(&["r"], false)).await?;
+    let other = fixture.another().await?;
+    // One of the same name is another run.
+    other.one(register_run("r")).await?;
+    let graph = walk(&other, &datasets[1..2], Direction::Upstream, None).await?;
+    assert_eq!(graph.quanta, [Quantum { run: None, ..quanta[0].clone() }]);
     Ok(())
 }
 

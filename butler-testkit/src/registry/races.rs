@@ -1,6 +1,8 @@
 //! Writers that get in each other's way.
 
-use butler_core::registry::{CollectionQuery, Operation};
+use std::sync::Arc;
+
+use butler_core::registry::{CollectionQuery, DatastoreBridgeManager, Operation};
 use butler_core::{CollectionType, DatasetType, Error, ErrorKind, Result};
 use futures::StreamExt;
 use futures::future::{join, join_all};
@@ -8,7 +10,7 @@ use futures::future::{join, join_all};
 use super::RegistryHarness;
 use super::fixture::{
     Fixture, associate, bias, certify, dataset_type, detector, fails, ids, insert, names, register,
-    register_run, remove_collections, remove_datasets, remove_types, span,
+    register_run, remove_collections, remove_datasets, remove_types, span, store, unstore,
 };
 
 /// How often each race is run.
@@ -92,6 +94,27 @@ pub(super) async fn a_dataset_is_removed_while_it_is_referred_to(h: &dyn Registr
         let new = fixture.biases("r", &[1]).await?;
         fixture.apply([associate("t", &new), certify("c", &new, span(0, 9))]).await?;
         fixture.one(remove_datasets(&new)).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn a_dataset_is_removed_while_it_is_stored(h: &dyn RegistryHarness) -> Result<()> {
+    let fixture = Fixture::with_camera(h).await?;
+    let other = fixture.another().await?;
+    let bridges = DatastoreBridgeManager::initialize(Arc::clone(&fixture.registry)).await?;
+    for round in 0..ROUNDS {
+        let datasets = fixture.biases("r", &[1]).await?;
+        let (stored, removed) =
+            race(round, fixture.one(store("disk", &datasets)), other.one(remove_datasets(&datasets))).await;
+        let gone = lost(stored, &[ErrorKind::DatasetNotFound]);
+        let stays = lost(removed, &[ErrorKind::OrphanedRecord]);
+        assert!(gone != stays, "one of them was first");
+        assert_eq!(fixture.present(&datasets).await?.is_empty(), gone);
+        let places = bridges.find_datastores(&ids(&datasets)).await?;
+        assert_eq!(places[0].is_empty(), gone, "no artifact is of a dataset that is gone");
+        if stays {
+            fixture.apply([unstore("disk", &datasets), remove_datasets(&datasets)]).await?;
+        }
     }
     Ok(())
 }

@@ -217,7 +217,7 @@ pub(crate) fn json(report: &impl serde::Serialize) -> Result<()> {
 
 /// Asks somebody at the terminal; nothing if nobody is there.
 pub(crate) fn ask(question: &str) -> Result<Option<bool>> {
-    if !io::stdin().is_terminal() {
+    if !is_interactive() {
         return Ok(None);
     }
     let _ = write!(io::stderr(), "{question} [y/N] ");
@@ -226,6 +226,11 @@ pub(crate) fn ask(question: &str) -> Result<Option<bool>> {
         Error::new(ErrorKind::Interrupted, "the answer cannot be read").with_source(error)
     })?;
     Ok(Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")))
+}
+
+/// Whether somebody can be asked.
+pub(crate) fn is_interactive() -> bool {
+    io::stdin().is_terminal()
 }
 
 /// Writes a line for people.

@@ -26,6 +26,7 @@ mod retrieve;
 mod transfer;
 mod validity;
 mod verify;
+mod watch;
 
 use butler::Result;
 use clap::Subcommand;
@@ -65,8 +66,8 @@ verbs! {
     ExportCalibs(export::ExportCalibs),
     /// Register a dataset type
     RegisterDatasetType(register::RegisterDatasetType),
-    /// Remove dataset types that no dataset has
-    RemoveDatasetType(register::RemoveDatasetType),
+    /// Remove dataset types, and with --purge all their datasets
+    RemoveDatasetType(remove::RemoveDatasetType),
     /// Register a collection
     RegisterCollection(register::RegisterCollection),
     /// Insert dimension records from a file
@@ -117,6 +118,8 @@ verbs! {
     Verify(verify::Verify),
     /// Show what a dataset was made from, or what was made from it
     Provenance(provenance::Provenance),
+    /// Show new datasets as they come
+    Watch(watch::Watch),
     /// Print the configuration of a repository
     ConfigDump(config::ConfigDump),
     /// Make a SQLite repository readable in a directory that nobody may write

@@ -2,15 +2,20 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 
+use butler::backend::Backend;
 use butler::datastore::{RecoverOptions, WriteRequest, WriteTransaction};
 use butler::registry::{Operation, RecordConflict, RecordSet, RegistryBatch};
 use butler::{
-    Butler, CollectionType, DatasetRef, DatasetType, DimensionRecord, Draft, FieldValue, Lookup, Object,
-    data_id,
+    Butler, CollectionType, Creation, DatasetRef, DatasetType, DimensionRecord, Draft, FieldValue, Lookup,
+    Object, data_id,
 };
+use butler_testkit::datastore::s3::S3Server;
 use serde_json::json;
 use tempfile::TempDir;
+
+use crate::crash::Kind;
 
 /// Name of the run that there is.
 pub(crate) const RUN: &str = "run";
@@ -21,15 +26,56 @@ pub(crate) const DETECTORS: i64 = 256;
 pub(crate) struct Repository {
     pub(crate) directory: TempDir,
     pub(crate) butler: Butler,
+    kind: Kind,
+    server: Option<S3Server>,
+    /// URL of a registry that is not in the directory.
+    registry: Option<String>,
 }
 
 impl Repository {
     /// With an instrument `Cam` and its detectors, a dataset type `thing`, a calibration type
     /// `flat`, and a run.
     pub(crate) async fn new() -> Self {
+        Self::of(Kind::Files).await.unwrap()
+    }
+
+    /// The same, of another kind; none if there is no server for it.
+    pub(crate) async fn of(kind: Kind) -> Option<Self> {
         let directory = TempDir::new().unwrap();
-        let butler = create(directory.path()).await;
-        Self { directory, butler }
+        let (mut server, mut registry) = (None, None);
+        if kind.has_server() {
+            let postgres = butler_testkit::postgres::shared()?;
+            registry = Some(format!("{}?schema={}", postgres.url("postgres"), postgres.fresh_name()));
+            server = Some(S3Server::start().await.unwrap());
+        }
+        let configs = vec![("test".to_owned(), kind.config(server.as_ref()))];
+        let creation = Creation { registry: registry.clone(), configs, ..Creation::default() };
+        let butler = create_with(directory.path(), creation).await;
+        fill(&butler).await;
+        Some(Self { directory, butler, kind, server, registry })
+    }
+
+    /// Where artifacts lie, of a chain those that are nearest.
+    pub(crate) fn root(&self) -> PathBuf {
+        match (self.kind, &self.server) {
+            (Kind::Chain | Kind::MixedChain, _) => self.path().join("near"),
+            (_, Some(server)) => server.directory().path().to_owned(),
+            _ => self.path().to_owned(),
+        }
+    }
+
+    /// The tables of the registry, behind its back.
+    pub(crate) async fn backend(&self) -> Arc<dyn Backend> {
+        match &self.registry {
+            Some(url) => {
+                let config = butler_registry_sql::PostgresConfig::from_url(url).unwrap();
+                Arc::new(butler_registry_sql::PostgresBackend::open(&config).await.unwrap())
+            }
+            None => {
+                let config = butler_registry_sql::SqliteConfig::file(self.path().join("registry.sqlite3"));
+                Arc::new(butler_registry_sql::SqliteBackend::open(&config).unwrap())
+            }
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -47,7 +93,9 @@ impl Repository {
 
     /// Files under the root that are artifacts.
     pub(crate) fn artifacts(&self) -> Vec<String> {
-        artifacts(self.path())
+        let mut all = artifacts(self.path());
+        all.extend(self.server.iter().flat_map(|server| artifacts(server.directory().path())));
+        all
     }
 
     /// Names of the journal's entries.
@@ -71,7 +119,9 @@ impl Repository {
     /// The file of a dataset.
     pub(crate) async fn file(&self, dataset: &DatasetRef) -> PathBuf {
         let uris = self.butler.uris_many(std::slice::from_ref(dataset), false).await.unwrap();
-        PathBuf::from(uris[0].primary.clone().unwrap().strip_prefix("file://").unwrap())
+        let uri = uris[0].primary.clone().unwrap();
+        let (_, path) = uri.rsplit_once(&format!("/{}/", dataset.run())).unwrap();
+        self.root().join(dataset.run().as_str()).join(path)
     }
 }
 
@@ -82,7 +132,17 @@ pub(crate) fn stdout(output: &Output) -> String {
 }
 
 pub(crate) async fn create(path: &Path) -> Butler {
-    let butler = butler::create(path.to_str().unwrap()).await.unwrap();
+    let butler = create_with(path, Creation::default()).await;
+    fill(&butler).await;
+    butler
+}
+
+pub(crate) async fn create_with(path: &Path, creation: Creation) -> Butler {
+    butler::builder().create(path.to_str().unwrap(), creation).await.unwrap()
+}
+
+/// Registers what tests need.
+pub(crate) async fn fill(butler: &Butler) {
     let universe = butler.universe();
     let record = |element: &str, fields: Vec<(&str, FieldValue)>| {
         DimensionRecord::new(universe.element(element).unwrap(), fields).unwrap()
@@ -110,7 +170,6 @@ pub(crate) async fn create(path: &Path) -> Butler {
     butler.register_dataset_type(&thing).await.unwrap();
     butler.register_dataset_type(&flat).await.unwrap();
     butler.register_collection(RUN, CollectionType::Run, None).await.unwrap();
-    butler
 }
 
 pub(crate) async fn open(path: &Path) -> Butler {
@@ -159,9 +218,14 @@ pub(crate) async fn write_half(butler: &Butler, detector: i64) -> Box<dyn WriteT
 pub(crate) fn artifacts(root: &Path) -> Vec<String> {
     let mut files = list(root, root);
     files.retain(|file| {
-        !file.starts_with(".butler/") && !file.starts_with("registry.sqlite3") && file != "butler.toml"
+        !file.contains(".butler/") && !file.starts_with("registry.sqlite3") && file != "butler.toml"
     });
     files
+}
+
+/// All files under a root.
+pub(crate) fn all_files(root: &Path) -> Vec<String> {
+    list(root, root)
 }
 
 /// Files in a directory and below, relative to a root, sorted.

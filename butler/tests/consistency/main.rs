@@ -3,7 +3,9 @@
 
 mod batch;
 mod crash;
+mod faults;
 mod fixture;
+mod interrupt;
 mod recover;
 mod remove;
 mod verify;

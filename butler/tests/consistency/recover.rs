@@ -38,7 +38,8 @@ async fn what_a_dead_writer_left_is_undone() {
 
     // Whoever is alive is left alone.
     let hour = RecoverOptions::default();
-    assert_eq!(repository.butler.recover(&hour).await.unwrap(), RecoveryReport::default());
+    let report = repository.butler.recover(&hour).await.unwrap();
+    assert_eq!(report, RecoveryReport { left: 1, ..RecoveryReport::default() });
     // A dry run changes nothing.
     let looked = repository.butler.recover(&RecoverOptions { dry_run: true, ..at_once() }).await.unwrap();
     assert_eq!(looked.entries[0].deleted.len(), 1);
@@ -123,23 +124,29 @@ async fn the_command_tells_what_it_did() {
     let repository = Repository::new().await;
     drop(write_half(&repository.butler, 2).await);
     let text = stdout(&repository.command(&["recover"]));
-    assert!(text.starts_with("No journal entry is old enough"), "{text}");
+    assert!(text.starts_with("1 journal entries are left alone: younger than 3600s"), "{text}");
+    let text = stdout(&repository.command(&["verify"]));
+    assert!(text.starts_with("1 journal entries are open"), "{text}");
     let text = stdout(&repository.command(&["recover", "--dry-run", "--older-than", "0s"]));
     assert!(text.contains("1 artifacts to delete") && text.contains("1 journal entries would be"), "{text}");
     let text = stdout(&repository.command(&["recover", "--older-than", "0s", "--format", "json"]));
     let report: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(report["dry_run"], false);
     assert_eq!(report["entries"][0]["outcome"], "aborted");
+    assert_eq!(report["left"], 0);
     assert_eq!(report["entries"][0]["header"]["process"], std::process::id());
     assert_eq!(repository.artifacts(), Vec::<String>::new());
+    stdout(&repository.command(&["recover", "--older-than", "0s"]));
+    let text = stdout(&repository.command(&["recover"]));
+    assert_eq!(text, "There is no journal entry: nobody has left anything.\n");
     assert_eq!(repository.command(&["recover", "--older-than", "soon"]).status.code(), Some(2));
 }
 
-/// Two recoveries with a short lease, and four writers, for as many seconds as `BUTLER_RECOVERY_SECONDS` says (2).
+/// Two recoveries with a short lease, and four writers, for as many seconds as `BUTLER_RECOVERY_SECONDS` says (3).
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn live_writers_are_left_alone() {
     let seconds: u64 =
-        std::env::var("BUTLER_RECOVERY_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
+        std::env::var("BUTLER_RECOVERY_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
     let end = std::time::Instant::now() + Duration::from_secs(seconds);
     let repository = Repository::new().await;
     let mut writers = Vec::new();
@@ -169,15 +176,21 @@ async fn live_writers_are_left_alone() {
         let butler = repository.other().await;
         recoveries.push(tokio::spawn(async move {
             // Longer than any writer takes.
-            let options = RecoverOptions { lease: Duration::from_secs(60), dry_run: false };
+            let options = RecoverOptions { lease: Duration::from_secs(20), dry_run: false };
+            let mut seen = 0;
             while std::time::Instant::now() < end {
-                assert_eq!(butler.recover(&options).await.unwrap().entries, []);
+                let report = butler.recover(&options).await.unwrap();
+                assert_eq!(report.entries, []);
+                seen += report.left;
             }
+            seen
         }));
     }
+    let mut seen = 0;
     for recovery in recoveries {
-        recovery.await.unwrap();
+        seen += recovery.await.unwrap();
     }
+    assert!(seen > 0, "the recoveries saw no writer at work");
     for writer in writers {
         let stored = writer.await.unwrap();
         assert!(!stored.is_empty());
@@ -188,4 +201,39 @@ async fn live_writers_are_left_alone() {
     let options = butler::VerifyOptions { checksum: true, orphans: true, ..Default::default() };
     assert!(repository.butler.verify(&options).await.unwrap().is_sound());
     assert_eq!(repository.entries(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn whoever_is_undone_in_part_is_told_about_recovery() {
+    let repository = Repository::new().await;
+    // Known and not stored: nothing is in the way of an artifact, and the registry refuses it.
+    let known = repository.put(1).await;
+    let unstore = butler::PruneOptions { unstore: true, ..butler::PruneOptions::default() };
+    repository.butler.prune(vec![known], &unstore).await.unwrap();
+    // An entry cannot go, because somebody has put something in its way.
+    let journal = repository.path().join(".butler/journal");
+    let watcher = std::thread::spawn(move || {
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < Duration::from_secs(60) {
+            for item in journal.read_dir().into_iter().flatten() {
+                let path = item.unwrap().path();
+                if path.extension().is_some_and(|extension| extension == "jsonl") {
+                    std::fs::remove_file(&path).unwrap();
+                    std::fs::create_dir(&path).unwrap();
+                    return path;
+                }
+            }
+            std::thread::sleep(Duration::from_micros(50));
+        }
+        unreachable!("nobody announced anything")
+    });
+    // Many, so that there is time.
+    let puts = (2..250).chain([1]).map(|detector| {
+        let data_id = butler::data_id! { instrument: "Cam", detector: detector };
+        (butler::Draft::new("thing", data_id).run(RUN).into(), crate::fixture::object(detector))
+    });
+    let error = repository.butler.put_many(puts.collect()).await.unwrap_err();
+    assert!(error.to_string().contains("`butler recover`"), "{error}");
+    std::fs::remove_dir(watcher.join().unwrap()).unwrap();
+    assert_eq!(repository.artifacts(), Vec::<String>::new());
 }

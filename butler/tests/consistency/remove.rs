@@ -267,3 +267,94 @@ async fn the_commands_show_a_plan_and_ask() {
     stdout(&repository.command(&["remove-collections", "tag", "--no-confirm"]));
     assert_eq!(stdout(&repository.command(&["query-collections"])).lines().count(), 1);
 }
+
+#[tokio::test]
+async fn dataset_types_go_with_a_plan() {
+    let repository = Repository::new().await;
+    let butler = &repository.butler;
+    butler.register_collection("other", CollectionType::Run, None).await.unwrap();
+    let mut things = Vec::new();
+    for detector in 0..5 {
+        things.push(repository.put(detector).await);
+    }
+    things.push(put(butler, "other", 1, 1).await.unwrap());
+    let flat = Draft::new("flat", data_id! { instrument: "Cam", detector: 1 }).run(RUN);
+    let flat = butler.put(object(1), flat).await.unwrap();
+    butler.prune(vec![things[4].clone()], &unstore()).await.unwrap();
+    tag(&repository, things[..2].to_vec()).await;
+
+    let bytes: u64 = repository
+        .artifacts()
+        .iter()
+        .filter(|file| file.contains("thing"))
+        .map(|file| std::fs::metadata(repository.path().join(file)).unwrap().len())
+        .sum();
+    let plan = butler.removal_plan(Removal::DatasetTypes(vec!["thing".into()])).await.unwrap();
+    assert_eq!((plan.datasets["thing"], plan.stored, plan.bytes, plan.tags["tag"]), (6, 5, Some(bytes), 2));
+
+    let text = stdout(&repository.command(&["remove-dataset-type", "thing", "--dry-run"]));
+    for part in
+        ["dataset type thing", "datasets of type thing: 6", "stored datasets: 5, ", "collection tag: 2"]
+    {
+        assert!(text.contains(part), "{text}");
+    }
+    // There are datasets of it; then there is nobody to ask; then something refers to them.
+    let refused = repository.command(&["remove-dataset-type", "thing", "--no-confirm"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("6 datasets"));
+    assert_eq!(repository.command(&["remove-dataset-type", "thing", "--purge"]).status.code(), Some(2));
+    let refused = repository.command(&["remove-dataset-type", "thing", "--purge", "--no-confirm"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("tag (2)"));
+    assert_eq!(repository.artifacts().len(), 6);
+
+    let text =
+        stdout(&repository.command(&["remove-dataset-type", "thing", "--purge", "--force", "--no-confirm"]));
+    assert!(text.ends_with("removed thing\n"), "{text}");
+    assert_eq!(repository.artifacts().len(), 1);
+    assert_eq!(value(butler, flat.id()).await.unwrap(), 1);
+    let options = butler::VerifyOptions { checksum: true, orphans: true, ..Default::default() };
+    assert!(repository.other().await.verify(&options).await.unwrap().is_sound());
+    // What no dataset has goes without a question, where there is nobody to ask.
+    let group = butler.universe().conform(["instrument"]).unwrap();
+    let unused = butler::DatasetType::new("unused", group, "StructuredDataDict").unwrap();
+    butler.register_dataset_type(&unused).await.unwrap();
+    assert!(stdout(&repository.command(&["remove-dataset-type", "unused"])).ends_with("removed unused\n"));
+}
+
+/// Many datasets go in batches; `BUTLER_REMOVAL_DATASETS` sets their number (6,000).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removal_that_is_interrupted_goes_on_where_it_stopped() {
+    const TRIXEL: i64 = 131_072;
+    let number = std::env::var("BUTLER_REMOVAL_DATASETS").ok().and_then(|text| text.parse().ok());
+    let number: i64 = number.unwrap_or(6_000);
+    let repository = Repository::new().await;
+    let butler = &repository.butler;
+    let group = butler.universe().conform(["htm7"]).unwrap();
+    let pixel = butler::DatasetType::new("pixel", group, "StructuredDataDict").unwrap();
+    butler.register_dataset_type(&pixel).await.unwrap();
+    let mut last = Vec::new();
+    for begin in (0..number).step_by(10_000) {
+        let drafts = (begin..number.min(begin + 10_000)).map(|n| {
+            let run = format!("big {}", n / TRIXEL);
+            Draft::new("pixel", data_id! { htm7: TRIXEL + n % TRIXEL }).new_run(run)
+        });
+        last = butler.insert(drafts.collect(), butler::IdGenerationMode::Unique).await.unwrap();
+    }
+    butler.put(object(1), &last[last.len() - 1]).await.unwrap();
+    let runs: Vec<_> = (0..=(number - 1) / TRIXEL).map(|n| format!("big {n}").into()).collect();
+    let left = async || butler.query_datasets("pixel").collections("big*").count().await.unwrap() as i64;
+
+    let stop = WorkObserver::new(|progress| {
+        assert!(progress.done > 0 && progress.total.is_some());
+        Err(butler::Error::new(ErrorKind::Interrupted, "somebody wants it to end"))
+    });
+    let error = butler.remove_runs(runs.clone(), false, false, &stop).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+    let between = left().await;
+    assert!(0 < between && between < number, "{between} of {number} are left");
+    butler.remove_runs(runs, false, false, &WorkObserver::default()).await.unwrap();
+    assert_eq!(repository.artifacts(), Vec::<String>::new());
+    assert_eq!(repository.entries(), Vec::<String>::new());
+    assert_eq!(butler.collection("big 0").await.unwrap_err().kind(), ErrorKind::MissingCollection);
+}

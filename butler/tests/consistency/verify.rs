@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use butler::backend::{Backend, BackendExt, OnConflict, Relation, RowBatch, Scalar, TableRef, Value};
 use butler::registry::{Operation, RegistryBatch};
 use butler::{ChainEdit, CollectionType, DatasetRef, Draft, Timespan, VerifyOptions, VerifyReport, data_id};
-use butler_registry_sql::{SqliteBackend, SqliteConfig};
 
+use crate::crash::Kind;
 use crate::fixture::{RUN, Repository, object, put, stdout, write_half};
 
 /// A repository with something of everything.
@@ -19,7 +20,11 @@ struct Patient {
 
 impl Patient {
     async fn new() -> Self {
-        let repository = Repository::new().await;
+        Self::of(Kind::Files).await.unwrap()
+    }
+
+    async fn of(kind: Kind) -> Option<Self> {
+        let repository = Repository::of(kind).await?;
         let butler = &repository.butler;
         let mut datasets = Vec::new();
         for detector in 0..6 {
@@ -48,23 +53,20 @@ impl Patient {
                 timespan: Timespan::UNBOUNDED,
             });
         butler.apply(batch).await.unwrap();
-        Self { repository, datasets, flat }
+        Some(Self { repository, datasets, flat })
     }
 
     async fn file(&self, dataset: usize) -> PathBuf {
         self.repository.file(&self.datasets[dataset]).await
     }
 
-    fn tables(&self) -> Tables {
-        Tables(
-            SqliteBackend::open(&SqliteConfig::file(self.repository.path().join("registry.sqlite3")))
-                .unwrap(),
-        )
+    async fn tables(&self) -> Tables {
+        Tables(self.repository.backend().await)
     }
 }
 
 /// The tables of a registry, behind its back.
-struct Tables(SqliteBackend);
+struct Tables(Arc<dyn Backend>);
 
 impl Tables {
     /// The table whose name begins with a text.
@@ -135,7 +137,7 @@ const DAMAGES: [(&str, &[&str], &[&str]); 16] = [
 ];
 
 async fn damage(patient: &Patient, kind: &str) {
-    let (file, tables) = (patient.file(0).await, patient.tables());
+    let (file, tables) = (patient.file(0).await, patient.tables().await);
     let one = &patient.datasets[0];
     let nobody = || [Value::Int(1), Value::Int(4242)];
     match kind {
@@ -146,9 +148,9 @@ async fn damage(patient: &Patient, kind: &str) {
         }
         "truncated file" => std::fs::OpenOptions::new().write(true).open(file).unwrap().set_len(3).unwrap(),
         "flipped byte" => flip(&file),
-        "stray file" => std::fs::write(patient.repository.path().join("stray.json"), "{}").unwrap(),
+        "stray file" => std::fs::write(patient.repository.root().join("stray.json"), "{}").unwrap(),
         "stray link" => {
-            std::os::unix::fs::symlink("/nowhere", patient.repository.path().join("stray")).unwrap();
+            std::os::unix::fs::symlink("/nowhere", patient.repository.root().join("stray")).unwrap();
         }
         "deleted dataset" => {
             let (origin, id) = (one.id().origin(), one.id().id());
@@ -172,7 +174,7 @@ async fn damage(patient: &Patient, kind: &str) {
             assert_eq!(tables.0.run(move |tx| tx.delete(&table, &doomed)).await.unwrap(), 1);
         }
         "deleted data ID" => tables.delete("dataset_thing", |rows| rows.filter(of(one))).await,
-        "deleted record" => tables.delete("file_artifacts_file", |rows| rows.filter(of(one))).await,
+        "deleted record" => tables.delete("file_artifacts_", |rows| rows.filter(of(one))).await,
         "deleted location" => tables.delete("dataset_location", |rows| rows.filter(of(one))).await,
         "tag of nothing" => {
             let tag = tables.0.collect(tables.get("dataset_tag").await.scan()).await.unwrap()[0].row(0);
@@ -217,8 +219,23 @@ async fn damage(patient: &Patient, kind: &str) {
 
 #[tokio::test]
 async fn each_damage_is_found_and_nothing_else() {
-    for (kind, expected, repaired) in DAMAGES {
-        let patient = Patient::new().await;
+    each_is_found(Kind::Files, |_| true).await;
+}
+
+#[tokio::test]
+async fn each_damage_of_a_chain_is_found() {
+    each_is_found(Kind::Chain, |_| true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_damage_over_postgres_and_s3_is_found() {
+    // There are neither directories nor links in an object store.
+    each_is_found(Kind::Objects, |kind| !kind.starts_with("directory") && !kind.ends_with("link")).await;
+}
+
+async fn each_is_found(place: Kind, possible: impl Fn(&str) -> bool) {
+    for (kind, expected, repaired) in DAMAGES.into_iter().filter(|(kind, ..)| possible(kind)) {
+        let Some(patient) = Patient::of(place).await else { return };
         let butler = &patient.repository.butler;
         let healthy = butler.verify(&thorough()).await.unwrap();
         assert_eq!(healthy, VerifyReport { datasets: 7, registry_checked: true, ..VerifyReport::default() });

@@ -4,6 +4,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use butler_core::{Error, ErrorKind, Result};
+#[cfg(target_os = "linux")]
+use rustix::fs::ResolveFlags;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -18,7 +20,8 @@ const MODE: Mode = Mode::from_raw_mode(0o777);
 
 /// The directory that was asked for last, with all above it, open.
 ///
-/// Work that is sorted by path opens each directory once.
+/// Work that is sorted by path opens each directory once. The first directory after the root is opened in
+/// one step if the system can (`openat2`), so that work on a single artifact does not open all those above it.
 #[derive(Debug)]
 pub(super) struct Directories<'a> {
     root: &'a Path,
@@ -31,6 +34,7 @@ pub(super) struct Directories<'a> {
 
 #[derive(Debug)]
 struct Open {
+    /// Name, or path from the root of one that was opened in one step.
     name: String,
     fd: OwnedFd,
     /// Whether it has changed since it was synced.
@@ -46,6 +50,12 @@ impl<'a> Directories<'a> {
 
     /// Opens a directory, given without a slash at the end; none if it is not there.
     pub(super) fn get(&mut self, directory: &str) -> Result<Option<BorrowedFd<'_>>> {
+        let found = self.enter_at_once(directory)? || self.enter(directory, false)?;
+        Ok(if found { self.open.last().map(|open| open.fd.as_fd()) } else { None })
+    }
+
+    /// The same with each directory above it, which may go with it.
+    pub(super) fn get_with_parents(&mut self, directory: &str) -> Result<Option<BorrowedFd<'_>>> {
         let found = self.enter(directory, false)?;
         Ok(if found { self.open.last().map(|open| open.fd.as_fd()) } else { None })
     }
@@ -54,7 +64,7 @@ impl<'a> Directories<'a> {
     pub(super) fn make(&mut self, directory: &str) -> Result<BorrowedFd<'_>> {
         // Somebody may remove what has just been found empty.
         for _ in 0..16 {
-            if self.enter(directory, true)? {
+            if self.enter_at_once(directory)? || self.enter(directory, true)? {
                 break;
             }
             self.forget();
@@ -106,6 +116,28 @@ impl<'a> Directories<'a> {
                 return Ok(false);
             }
         }
+        Ok(true)
+    }
+
+    /// Opens a directory in one step, if nothing but the root is open; or finds it open.
+    ///
+    /// Whatever stands in the way is left to be found out by the long way.
+    fn enter_at_once(&mut self, directory: &str) -> Result<bool> {
+        if let [_, open] = &self.open[..]
+            && open.name == directory
+        {
+            return Ok(true);
+        }
+        let parts = || directory.split('/');
+        // What is no proper path is refused by the long way.
+        let worth_it = parts().count() > 1 && parts().all(|part| !matches!(part, "" | "." | ".."));
+        if self.open.len() > 1 || !worth_it || !(self.open.len() == 1 || self.enter_root(false)?) {
+            return Ok(false);
+        }
+        let Some(fd) = self.open.last().and_then(|root| open_below(&root.fd, directory)) else {
+            return Ok(false);
+        };
+        self.open.push(Open { name: directory.to_owned(), fd, changed: false, prune: false });
         Ok(true)
     }
 
@@ -203,6 +235,18 @@ impl<'a> Directories<'a> {
         }
         Ok(())
     }
+}
+
+/// Opens a directory below another one, of which no part may be a link; none if that cannot be done in one step.
+#[cfg(target_os = "linux")]
+fn open_below(root: &OwnedFd, directory: &str) -> Option<OwnedFd> {
+    let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    rustix::fs::openat2(root, directory, DIRECTORY, Mode::empty(), within).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_below(_: &OwnedFd, _: &str) -> Option<OwnedFd> {
+    None
 }
 
 /// Waits until a directory is on the disk.

@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 
 use butler_core::{Result, failpoint};
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use super::directories::{Directories, sync};
@@ -34,21 +34,37 @@ fn within<T>(store: &LocalStore, run: impl FnOnce(BorrowedFd<'_>) -> Result<T>) 
 
 /// Names of all files in the journal's directory.
 fn names(directory: BorrowedFd<'_>) -> Result<Vec<String>> {
-    let list = || -> rustix::io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for item in Dir::read_from(directory)? {
-            if let Some(name) = OsStr::from_bytes(item?.file_name().to_bytes()).to_str() {
-                names.push(name.to_owned());
-            }
-        }
-        Ok(names)
-    };
-    list().map_err(|error| io_error(error, "cannot list the journal"))
+    read_names(directory).map_err(|error| io_error(error, "cannot list the journal"))
+}
+
+/// Reads the directory by its descriptor, which nobody has read it by before.
+#[cfg(target_os = "linux")]
+fn read_names(directory: BorrowedFd<'_>) -> rustix::io::Result<Vec<String>> {
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+    let mut items = rustix::fs::RawDir::new(directory, &mut buffer);
+    let mut names = Vec::new();
+    while let Some(item) = items.next() {
+        names.extend(OsStr::from_bytes(item?.file_name().to_bytes()).to_str().map(str::to_owned));
+    }
+    Ok(names)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_names(directory: BorrowedFd<'_>) -> rustix::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for item in rustix::fs::Dir::read_from(directory)? {
+        names.extend(OsStr::from_bytes(item?.file_name().to_bytes()).to_str().map(str::to_owned));
+    }
+    Ok(names)
+}
+
+/// Names of the entries in the journal's directory.
+pub(super) fn names_of_entries(directory: BorrowedFd<'_>) -> Result<Vec<EntryName>> {
+    Ok(names(directory)?.iter().filter_map(|name| EntryName::of_file(name)).collect())
 }
 
 pub(super) fn entries(store: &LocalStore) -> Result<Vec<EntryName>> {
-    let names = within(store, names)?.unwrap_or_default();
-    Ok(names.iter().filter_map(|name| EntryName::of_file(name)).collect())
+    Ok(within(store, names_of_entries)?.unwrap_or_default())
 }
 
 pub(super) fn read(store: &LocalStore, name: &EntryName) -> Result<Option<Vec<u8>>> {
@@ -68,7 +84,13 @@ pub(super) fn read(store: &LocalStore, name: &EntryName) -> Result<Option<Vec<u8
     within(store, read).map(Option::flatten)
 }
 
-pub(super) fn write(store: &LocalStore, name: &EntryName, bytes: &[u8]) -> Result<()> {
+/// Writes an entry, and then looks at the journal's directory; if that fails, there is no entry.
+pub(super) fn write<T>(
+    store: &LocalStore,
+    name: &EntryName,
+    bytes: &[u8],
+    look: impl FnOnce(BorrowedFd<'_>) -> Result<T>,
+) -> Result<T> {
     let (file, new) = (name.file(), format!("{}{NEW}", name.file()));
     let mut directories = Directories::new(&store.root, store.strict);
     let directory = directories.make(PATH)?;
@@ -89,10 +111,13 @@ pub(super) fn write(store: &LocalStore, name: &EntryName, bytes: &[u8]) -> Resul
         return Err(failed("write", &file, error));
     }
     failpoint::reach("entry published");
-    if store.strict {
-        sync(directory, PATH)?;
+    let synced = if store.strict { sync(directory, PATH) } else { Ok(()) };
+    let seen = synced.and_then(|()| look(directory));
+    if seen.is_err() {
+        let _ = rustix::fs::unlinkat(directory, &file, AtFlags::empty());
     }
-    directories.leave()
+    directories.leave()?;
+    seen
 }
 
 pub(super) fn delete(store: &LocalStore, name: &EntryName) -> Result<()> {

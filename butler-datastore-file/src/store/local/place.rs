@@ -348,7 +348,11 @@ impl Session for LocalSession<'_> {
 
     fn delete(&mut self, path: &str, prune: bool) -> Result<()> {
         let (directory, name) = split(path);
-        let Some(fd) = self.directories.get(directory)? else { return Ok(()) };
+        let fd = match prune {
+            true => self.directories.get_with_parents(directory)?,
+            false => self.directories.get(directory)?,
+        };
+        let Some(fd) = fd else { return Ok(()) };
         match rustix::fs::unlinkat(fd, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(error) => return Err(cannot("delete", path, error)),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use butler_core::datastore::JournalEntry;
-use butler_core::{Instant as Time, Result};
+use butler_core::{Instant as Time, Result, failpoint};
 use bytes::Bytes;
 use opendal::options::WriteOptions;
 use opendal::{ErrorKind, Metadata, Operator};
@@ -68,11 +68,16 @@ pub(super) fn read(store: &ObjectStore, name: &EntryName) -> Result<Option<Vec<u
 /// Names are random: this replaces nothing, and may be repeated.
 pub(super) fn write(store: &ObjectStore, name: &EntryName, bytes: Vec<u8>) -> Result<()> {
     let written = wait(store.again.write(&path(name), bytes))?;
-    written.map(drop).map_err(|error| failed("write", name, error))
+    written.map_err(|error| failed("write", name, error))?;
+    failpoint::reach("entry published");
+    Ok(())
 }
 
 pub(super) fn delete(store: &ObjectStore, name: &EntryName) -> Result<()> {
-    wait(store.again.delete(&path(name)))?.map_err(|error| failed("delete", name, error))
+    failpoint::reach("entry goes");
+    wait(store.again.delete(&path(name)))?.map_err(|error| failed("delete", name, error))?;
+    failpoint::reach("entry gone");
+    Ok(())
 }
 
 /// An object that keeps other recoveries away until it is deleted, or very old.

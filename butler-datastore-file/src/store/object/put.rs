@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use butler_core::{Error, ErrorKind, Result, Retry};
+use butler_core::{Error, ErrorKind, Result, Retry, failpoint};
 use bytes::{Bytes, BytesMut};
 use opendal::options::WriteOptions;
 
@@ -222,6 +222,7 @@ impl Sink<'_> {
 
     fn finish(mut self) -> Result<Placed> {
         let rest = self.buffer.split().freeze();
+        failpoint::reach("artifact written");
         if self.parts.is_none() {
             self.session.put(self.spot, rest).map_err(|error| match error.kind() {
                 ErrorKind::AlreadyExists => taken(self.spot.path),
@@ -233,6 +234,7 @@ impl Sink<'_> {
             }
             self.close()?;
         }
+        failpoint::reach("artifact placed");
         Ok(Placed {
             size: self.size,
             checksum: self.hasher.as_ref().map(crate::store::source::hex),

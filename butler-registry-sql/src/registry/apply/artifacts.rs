@@ -1,15 +1,14 @@
 //! Tables of datastores, their rows, and outcomes of their journals.
 
 use arcstr::ArcStr;
-use butler_core::backend::{OnConflict, Scalar, TableRef, Value};
+use butler_core::backend::{OnConflict, Scalar, Value};
 use butler_core::registry::{JournalOutcome, OpaqueRows, OpaqueTable, OperationReport};
 use butler_core::{DatasetId, Error, ErrorKind, Instant, Result};
 
-use super::datasets::with_ids;
+use super::datasets::{check_present, with_ids};
 use super::session::Session;
-use crate::registry::opaque::read_spec;
-use crate::registry::rows::{batch, collect, is, row, text};
-use crate::schema::{DATASET_LOCATION, DATASTORE, JOURNAL_OUTCOME, OPAQUE_TABLE};
+use crate::registry::rows::{batch, is, row};
+use crate::schema::{DATASET_LOCATION, JOURNAL_OUTCOME, OPAQUE_TABLE};
 
 /// Creates a datastore's table, or finds it in the same version.
 pub(super) fn register(session: &mut Session<'_>, table: &OpaqueTable) -> Result<OperationReport> {
@@ -50,29 +49,12 @@ pub(super) fn register(session: &mut Session<'_>, table: &OpaqueTable) -> Result
         .with_hint("use the version of this program that wrote it, or a newer one"));
     }
     session.tx.create(&table.spec)?;
+    session.datastore(&table.datastore)?;
     Ok(OperationReport {
         inserted: synced.inserted.into(),
         existing: (!synced.inserted).into(),
         ..OperationReport::default()
     })
-}
-
-fn opaque_table(session: &mut Session<'_>, name: &ArcStr) -> Result<TableRef> {
-    for batch in collect(session.tx, &OPAQUE_TABLE.scan().filter(is("name", name.clone())))? {
-        if !batch.is_empty() {
-            return read_spec(text(batch.column("spec")?, 0)?);
-        }
-    }
-    Err(Error::new(ErrorKind::NotFound, format!("no datastore has registered a table '{name}'")))
-}
-
-fn datastore_id(session: &mut Session<'_>, name: &ArcStr) -> Result<i64> {
-    let synced = session.tx.sync(&DATASTORE, &row(&DATASTORE, [("name", name.clone().into())])?)?;
-    DATASTORE
-        .position("datastore_id")
-        .and_then(|index| synced.row.get(index))
-        .and_then(Value::as_int)
-        .ok_or_else(|| Error::new(ErrorKind::Corrupt, format!("datastore '{name}' has no key")))
 }
 
 /// Notes that a datastore has artifacts of datasets.
@@ -82,7 +64,8 @@ pub(super) fn insert(
     datasets: &[DatasetId],
     rows: &[OpaqueRows],
 ) -> Result<OperationReport> {
-    let key = datastore_id(session, datastore)?;
+    check_present(session, datasets)?;
+    let key = session.datastore(datastore)?;
     let mut locations = batch(DATASET_LOCATION.columns.iter().map(|column| (&column.name, column.ty)));
     for id in datasets {
         locations.push_row(&[id.origin().into(), id.id().into(), key.into()])?;
@@ -98,7 +81,7 @@ pub(super) fn insert(
         .with_source(error)
     })?;
     for OpaqueRows { table, rows } in rows {
-        let table = opaque_table(session, table)?;
+        let table = session.opaque_table(table)?;
         session.tx.insert(&table, rows, OnConflict::Fail)?;
     }
     Ok(OperationReport { inserted, ..OperationReport::default() })
@@ -111,11 +94,11 @@ pub(super) fn remove(
     datasets: &[DatasetId],
     tables: &[ArcStr],
 ) -> Result<OperationReport> {
-    let key = datastore_id(session, datastore)?;
+    let key = session.datastore(datastore)?;
     let locations = with_ids(&DATASET_LOCATION, datasets).filter(is("datastore_id", key));
     let removed = session.tx.delete(&DATASET_LOCATION, &locations)?;
     for table in tables {
-        let table = opaque_table(session, table)?;
+        let table = session.opaque_table(table)?;
         session.tx.delete(&table, &with_ids(&table, datasets))?;
     }
     Ok(OperationReport { removed, ..OperationReport::default() })
@@ -131,6 +114,10 @@ pub(super) fn claim(session: &mut Session<'_>, claim: &JournalOutcome) -> Result
             ("at", Instant::now()?.nanoseconds().into()),
         ],
     )?;
+    // Nearly always nobody else has claimed it.
+    if session.tx.insert(&JOURNAL_OUTCOME, &row, OnConflict::Ignore)? == 1 {
+        return Ok(OperationReport { inserted: 1, ..OperationReport::default() });
+    }
     let synced = session.tx.sync(&JOURNAL_OUTCOME, &row)?;
     let outcome = JOURNAL_OUTCOME.position("outcome").and_then(|i| synced.row.get(i)).and_then(Value::as_str);
     if outcome != Some(claim.outcome.name()) {

@@ -12,8 +12,11 @@ use crate::schema::{QUANTUM, QUANTUM_INPUT, QUANTUM_OUTPUT};
 pub(super) fn insert(session: &mut Session<'_>, quanta: &[Quantum]) -> Result<OperationReport> {
     let mut rows = batch(QUANTUM.columns.iter().map(|column| (&column.name, column.ty)));
     for quantum in quanta {
-        let run =
-            session.collection_of_type(&quantum.run, CollectionType::Run, "put outputs of a quantum into")?;
+        let run = quantum.run.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::Argument, format!("the new quantum {} has no run", quantum.id))
+                .with_hint("name the run of its outputs")
+        })?;
+        let run = session.collection_of_type(run, CollectionType::Run, "put outputs of a quantum into")?;
         session.lock_collection(run.id, Strength::KeyShare)?;
         let data_id = serde_json::to_string(&quantum.data_id).map_err(|error| {
             Error::new(ErrorKind::Unexpected, "a data ID cannot be written").with_source(error)

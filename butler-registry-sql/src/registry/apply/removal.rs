@@ -1,5 +1,7 @@
 //! Removals.
 
+use std::ops::ControlFlow;
+
 use arcstr::ArcStr;
 use butler_core::backend::{Relation, Scalar, Strength, TableRef, Value};
 use butler_core::registry::{OperationReport, Removal};
@@ -14,6 +16,9 @@ use crate::registry::rows::{any, collect, equal, int, is};
 use crate::schema::{
     COLLECTION, COLLECTION_GOVERNOR, COLLECTION_SUMMARY, DATASET, DATASET_LOCATION, DATASET_TAG, DATASET_TYPE,
 };
+
+/// Runs that a removal of datasets names at most; beyond, it looks at all datasets of a type.
+const RUNS_MAX: usize = 256;
 
 /// Removes datasets, collections or dataset types.
 pub(super) fn remove(session: &mut Session<'_>, removal: &Removal) -> Result<OperationReport> {
@@ -30,13 +35,30 @@ fn remove_datasets(session: &mut Session<'_>, ids: &[DatasetId]) -> Result<Opera
     }
     let doomed = with_ids(&DATASET, ids);
     session.tx.lock(&DATASET, &doomed.clone().select([ORIGIN, ID]), Strength::Update)?;
-    check_not_stored(session, &doomed)?;
+    check_not_stored(session, &with_ids(&DATASET_LOCATION, ids))?;
+    let runs = runs_of(session, &doomed)?;
     for ty in types_of(session, doomed.clone().select([TYPE_ID]).distinct())? {
         delete_members(session, &ty, |table| with_ids(table, ids).filter(is(TYPE_ID, ty.id)))?;
-        session.tx.delete(&ty.data, &with_ids(&ty.data, ids).filter(is(TYPE_ID, ty.id)))?;
+        let mut rows = with_ids(&ty.data, ids).filter(is(TYPE_ID, ty.id));
+        if runs.len() <= RUNS_MAX {
+            // The index of a type's datasets begins with the run.
+            rows = rows.filter(Scalar::column(RUN_ID).is_in(runs.clone()));
+        }
+        session.tx.delete(&ty.data, &rows)?;
     }
     let removed = session.tx.delete(&DATASET, &doomed)?;
     Ok(OperationReport { removed, ..OperationReport::default() })
+}
+
+/// Keys of the runs that datasets are in.
+fn runs_of(session: &mut Session<'_>, datasets: &Relation) -> Result<Vec<Value>> {
+    let mut runs = Vec::new();
+    for batch in collect(session.tx, &datasets.clone().select([RUN_ID]).distinct())? {
+        for row in 0..batch.len() {
+            runs.push(int(&batch.columns()[0], row)?.into());
+        }
+    }
+    Ok(runs)
 }
 
 /// Deletes the tags and validity ranges of datasets of a type.
@@ -52,20 +74,20 @@ fn delete_members(
     Ok(())
 }
 
-fn check_not_stored(session: &mut Session<'_>, datasets: &Relation) -> Result<()> {
-    let keys = datasets.clone().rename([("doomed_origin", ORIGIN), ("doomed_id", ID)]);
-    let stored = DATASET_LOCATION.scan().semi(keys, equal([(ORIGIN, "doomed_origin"), (ID, "doomed_id")]));
-    for batch in collect(session.tx, &stored)? {
-        if !batch.is_empty() {
-            let id = DatasetId::from_trusted(int(batch.column(&ORIGIN)?, 0)?, int(batch.column(&ID)?, 0)?);
-            return Err(Error::new(
-                ErrorKind::OrphanedRecord,
-                format!("dataset {id} cannot be removed: a datastore has artifacts of it"),
-            )
-            .with_hint("unstore it first, or purge it"));
-        }
-    }
-    Ok(())
+/// Refuses to go on if there are locations of what is to be removed.
+fn check_not_stored(session: &mut Session<'_>, locations: &Relation) -> Result<()> {
+    let mut first = None;
+    session.tx.select(locations, &mut |batch| {
+        first = Some(batch).filter(|batch| !batch.is_empty());
+        if first.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    let Some(batch) = first else { return Ok(()) };
+    let id = DatasetId::from_trusted(int(batch.column(&ORIGIN)?, 0)?, int(batch.column(&ID)?, 0)?);
+    Err(Error::new(
+        ErrorKind::OrphanedRecord,
+        format!("dataset {id} cannot be removed: a datastore has artifacts of it"),
+    )
+    .with_hint("unstore it first, or purge it"))
 }
 
 /// Dataset types whose keys are in a relation of one column.
@@ -162,7 +184,8 @@ fn empty_run(session: &mut Session<'_>, run: &CollectionHandle, ty: &SharedTypeH
     let data = ty.data.scan().filter(Scalar::all([is(TYPE_ID, ty.id), is(RUN_ID, run.id)]));
     let keys = data.clone().rename([("doomed_origin", ORIGIN), ("doomed_id", ID)]);
     let on = || equal([(ORIGIN, "doomed_origin"), (ID, "doomed_id")]);
-    check_not_stored(session, &data).map_err(|error| error.with_context("run", &run.name))?;
+    let locations = DATASET_LOCATION.scan().semi(keys.clone(), on());
+    check_not_stored(session, &locations).map_err(|error| error.with_context("run", &run.name))?;
     delete_members(session, ty, |table| table.scan().semi(keys.clone(), on()))?;
     session.tx.delete(&DATASET, &data.clone().select([ORIGIN, ID]))?;
     session.tx.delete(&ty.data, &data)?;

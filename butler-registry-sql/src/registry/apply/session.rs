@@ -1,18 +1,21 @@
 //! What the operations of one transaction share.
 
 use arcstr::ArcStr;
-use butler_core::backend::{ColumnType, Relation, Strength, TableRef, Transaction};
+use butler_core::backend::{ColumnType, Relation, Strength, TableRef, Transaction, Value};
 use butler_core::registry::{Operation, RegistryBatch, Removal};
-use butler_core::{CollectionType, DatasetType, DimensionUniverse, Error, ErrorKind, Result, suggest};
+use butler_core::{
+    CollectionType, DatasetId, DatasetType, DimensionUniverse, Error, ErrorKind, Result, suggest,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::registry::Shared;
 use crate::registry::catalog::{
-    CollectionHandle, KnownKey, Learnt, collection_rows, read_collections, read_types, type_rows,
+    CollectionHandle, KnownKey, Learnt, collection_rows, named, read_collections, read_types, type_rows,
 };
 use crate::registry::layout::SharedTypeHandle;
-use crate::registry::rows::{batch, collect, is, text};
-use crate::schema::{COLLECTION, DATASET_TYPE, REPO_ATTRIBUTE};
+use crate::registry::opaque::read_spec;
+use crate::registry::rows::{batch, collect, int, is, row, text};
+use crate::schema::{COLLECTION, DATASET_TYPE, DATASTORE, OPAQUE_TABLE, REPO_ATTRIBUTE};
 
 /// A transaction with what is known in it: named rows are read, and locked, once.
 pub(super) struct Session<'a> {
@@ -22,6 +25,10 @@ pub(super) struct Session<'a> {
     types: FxHashMap<ArcStr, Option<SharedTypeHandle>>,
     locked: FxHashSet<(i64, bool, Strength)>,
     keys: FxHashSet<KnownKey>,
+    /// Datasets that this transaction inserted, if that is of interest.
+    fresh: Option<FxHashSet<DatasetId>>,
+    opaque: Vec<TableRef>,
+    datastores: Vec<(ArcStr, i64)>,
     pub(super) removed: bool,
 }
 
@@ -34,6 +41,9 @@ impl<'a> Session<'a> {
             types: FxHashMap::default(),
             locked: FxHashSet::default(),
             keys: FxHashSet::default(),
+            fresh: None,
+            opaque: Vec::new(),
+            datastores: Vec::new(),
             removed: false,
         }
     }
@@ -48,11 +58,15 @@ impl<'a> Session<'a> {
             types: self.types.into_values().flatten().collect(),
             removed: self.removed,
             keys: self.keys.into_iter().collect(),
+            opaque: self.opaque,
+            datastores: self.datastores,
         }
     }
 
     /// Reads the named rows that a batch mentions, in two questions.
     pub(super) fn preload(&mut self, batch: &RegistryBatch) -> Result<()> {
+        let stores = |operation: &Operation| matches!(operation, Operation::InsertArtifacts { .. });
+        self.fresh = batch.operations().iter().any(stores).then(FxHashSet::default);
         let (mut collections, mut types) = (FxHashSet::default(), FxHashSet::default());
         for operation in batch.operations() {
             mentioned(operation, &mut collections, &mut types);
@@ -80,10 +94,24 @@ impl<'a> Session<'a> {
         if names.is_empty() {
             return Ok(());
         }
+        // What a key stands for never changes: only what is not remembered by it is read as a whole.
+        let keys = DATASET_TYPE.scan().filter(named("name", &names)).select(["dataset_type_id", "name"]);
+        let mut unknown = Vec::new();
+        for batch in collect(self.tx, &keys)? {
+            for row in 0..batch.len() {
+                let name = ArcStr::from(text(&batch.columns()[1], row)?);
+                match self.shared.handles.type_by_id(int(&batch.columns()[0], row)?) {
+                    Some(handle) => drop(self.types.insert(name, Some(handle))),
+                    None => unknown.push(name),
+                }
+            }
+        }
         let universe = self.universe();
-        for batch in collect(self.tx, &type_rows(Some(&names)))? {
-            for handle in read_types(universe, &batch)? {
-                self.types.insert(handle.definition.name().clone(), Some(handle));
+        if !unknown.is_empty() {
+            for batch in collect(self.tx, &type_rows(Some(&unknown)))? {
+                for handle in read_types(universe, &batch)? {
+                    self.types.insert(handle.definition.name().clone(), Some(handle));
+                }
             }
         }
         for name in names {
@@ -237,6 +265,47 @@ impl<'a> Session<'a> {
     /// Remembers that values of dimensions have a record.
     pub(super) fn know_keys(&mut self, keys: impl IntoIterator<Item = KnownKey>) {
         self.keys.extend(keys);
+    }
+
+    /// Remembers datasets that this transaction inserted: nobody else can remove them.
+    pub(super) fn know_fresh(&mut self, ids: impl IntoIterator<Item = DatasetId>) {
+        if let Some(fresh) = &mut self.fresh {
+            fresh.extend(ids);
+        }
+    }
+
+    /// Whether this transaction inserted a dataset.
+    pub(super) fn is_fresh(&self, id: DatasetId) -> bool {
+        self.fresh.as_ref().is_some_and(|fresh| fresh.contains(&id))
+    }
+
+    /// A datastore's table, as it was registered.
+    pub(super) fn opaque_table(&mut self, name: &ArcStr) -> Result<TableRef> {
+        if let Some(table) = self.shared.handles.opaque_table(name) {
+            return Ok(table);
+        }
+        for batch in collect(self.tx, &OPAQUE_TABLE.scan().filter(is("name", name.clone())))? {
+            if !batch.is_empty() {
+                let table = read_spec(text(batch.column("spec")?, 0)?)?;
+                self.opaque.push(table.clone());
+                return Ok(table);
+            }
+        }
+        Err(Error::new(ErrorKind::NotFound, format!("no datastore has registered a table '{name}'")))
+    }
+
+    /// Key of a datastore, which is registered if it is new.
+    pub(super) fn datastore(&mut self, name: &ArcStr) -> Result<i64> {
+        if let Some(id) = self.shared.handles.datastore(name) {
+            return Ok(id);
+        }
+        let synced = self.tx.sync(&DATASTORE, &row(&DATASTORE, [("name", name.clone().into())])?)?;
+        let position = DATASTORE.position("datastore_id");
+        let id = position.and_then(|index| synced.row.get(index)).and_then(Value::as_int);
+        let id =
+            id.ok_or_else(|| Error::new(ErrorKind::Corrupt, format!("datastore '{name}' has no key")))?;
+        self.datastores.push((name.clone(), id));
+        Ok(id)
     }
 
     /// Identity of the repository.

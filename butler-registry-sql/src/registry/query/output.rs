@@ -410,9 +410,8 @@ impl Step {
         let names: Vec<ArcStr> =
             dimensions.iter().map(|dimension| format!("given_{dimension}").into()).collect();
         let on = equal(dimensions.iter().map(|d| d.name().clone()).zip(names.iter().cloned()));
-        element_table(self.element)
-            .scan()
-            .semi(key_values(dimensions, &names, keys.iter().map(|key| &**key)), on)
+        key_values(dimensions, &names, keys.iter().map(|key| &**key))
+            .join(element_table(self.element).scan(), on)
             .select(dimensions.iter().chain(&self.gives).map(|dimension| dimension.name().clone()))
     }
 }

@@ -6,6 +6,7 @@ use butler_core::query::{DatasetField, Field, Predicate, Query, ResultSpec};
 use butler_core::{DimensionElement, DimensionGroup, Error, ErrorKind, Result};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::pairs::Pairs;
 use super::searches::{SearchColumns, SearchPlan};
 use super::spatial::Exact;
 use crate::registry::layout::{element_table, key_type};
@@ -33,6 +34,8 @@ pub(super) struct Plan {
     pub(super) multiplies: bool,
     /// Pixels of levels without tables, by element and sky pixel dimension.
     pub(super) pixel_sets: FxHashMap<(DimensionElement, DimensionElement), Relation>,
+    /// Pairs of records whose regions overlap, where they are known.
+    pub(super) pairs: FxHashMap<(DimensionElement, DimensionElement), Pairs>,
     parts: usize,
 }
 
@@ -48,8 +51,31 @@ impl Plan {
             flags: Vec::new(),
             multiplies: false,
             pixel_sets: FxHashMap::default(),
+            pairs: FxHashMap::default(),
             parts: 0,
         }
+    }
+
+    /// Joins the records of an element that satisfy conditions on them alone, with the columns of some fields
+    /// besides those that the conditions need.
+    pub(super) fn join_restricted<'a>(
+        &mut self,
+        element: DimensionElement,
+        fields: &[ArcStr],
+        conditions: impl Iterator<Item = &'a Predicate> + Clone,
+    ) -> Result<()> {
+        let mut needs = Needs::default();
+        for condition in conditions.clone() {
+            condition.for_each_field(&mut |field| needs.add(field));
+        }
+        let mut needed = needs.fields.remove(&element).unwrap_or_default();
+        needed.extend(fields.iter().cloned());
+        self.join_element(element, &needed);
+        for condition in conditions {
+            let condition = self.predicate(condition)?;
+            self.filter(condition);
+        }
+        Ok(())
     }
 
     /// Joins a relation by the dimensions that it shares; returns the new names of its other columns.
@@ -239,7 +265,7 @@ impl Needs {
         needs
     }
 
-    fn add(&mut self, field: &Field) {
+    pub(super) fn add(&mut self, field: &Field) {
         match field {
             Field::Key(dimension) => {
                 self.keys.insert(*dimension);

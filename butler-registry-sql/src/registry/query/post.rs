@@ -285,9 +285,8 @@ impl Regions {
             dimensions.iter().map(|dimension| format!("given_{dimension}").into()).collect();
         let columns = dimensions.iter().map(|d| d.name().clone()).chain([arcstr::literal!("region")]);
         let on = equal(dimensions.iter().map(|d| d.name().clone()).zip(names.iter().cloned()));
-        let rows = element_table(element)
-            .scan()
-            .semi(key_values(&dimensions, &names, keys.iter().map(|key| &**key)), on)
+        let rows = key_values(&dimensions, &names, keys.iter().map(|key| &**key))
+            .join(element_table(element).scan(), on)
             .select(columns);
         let mut strings = Strings::default();
         for found in shared.collect(rows).await? {

@@ -149,9 +149,12 @@ impl SearchPlan {
         if wanted.ingested_at {
             columns.push(INGESTED_AT);
         }
-        let mut relation = self.relation(&columns, wanted);
+        let rank = self.rank_by_key().filter(|_| wanted.rank);
+        let mut relation = self.relation(&columns, wanted, rank.as_ref());
         if wanted.rank {
-            relation = relation.join(self.ranks(), equal([(COLLECTION_ID, "ranked_id")]));
+            if rank.is_none() {
+                relation = relation.join(self.ranks(), equal([(COLLECTION_ID, "ranked_id")]));
+            }
             columns.push(RANK);
         }
         for (needed, key, name) in
@@ -189,6 +192,19 @@ impl SearchPlan {
         );
     }
 
+    /// A value that rises with the place in the search order, if the keys of the collections rise or fall with it,
+    /// as those of collections do that were made one after the other.
+    fn rank_by_key(&self) -> Option<Scalar> {
+        let key = Scalar::Column(COLLECTION_ID);
+        if self.places.is_sorted_by(|a, b| a.id < b.id) {
+            Some(key)
+        } else if self.places.is_sorted_by(|a, b| a.id > b.id) {
+            Some(Scalar::Negate(Box::new(key)))
+        } else {
+            None
+        }
+    }
+
     /// Places in the search order, by collection.
     fn ranks(&self) -> Relation {
         let names = [arcstr::literal!("ranked_id"), RANK];
@@ -201,8 +217,8 @@ impl SearchPlan {
         Relation::values(Arc::new(rows))
     }
 
-    /// The datasets of all collections, with some columns.
-    fn relation(&self, columns: &[ArcStr], wanted: Wanted) -> Relation {
+    /// The datasets of all collections, with some columns, and with a rank if it follows from others.
+    fn relation(&self, columns: &[ArcStr], wanted: Wanted, rank: Option<&Scalar>) -> Relation {
         let runs = self.ids(CollectionType::Run);
         let tagged = self.ids(CollectionType::Tagged);
         let calibrations = self.ids(CollectionType::Calibration);
@@ -229,8 +245,11 @@ impl SearchPlan {
                 } else {
                     source.relation
                 };
-                let values =
-                    dimensions.iter().chain(columns).map(|name| (name.clone(), Scalar::Column(name.clone())));
+                let values = dimensions
+                    .iter()
+                    .chain(columns)
+                    .map(|name| (name.clone(), Scalar::Column(name.clone())))
+                    .chain(rank.map(|rank| (RANK, rank.clone())));
                 source.project(values)
             })
             .collect();

@@ -8,7 +8,7 @@ use butler_core::{DimensionElement, DimensionGroup, Result};
 use super::plan::{Plan, unbound};
 use super::searches::SearchPlan;
 use super::spatial::{Exact, Place};
-use crate::registry::layout::element_table;
+use crate::registry::layout::{clustered, element_table};
 use crate::registry::rows::equal;
 
 /// Number of ways in which a dataset was found for one data ID in one collection.
@@ -179,7 +179,8 @@ impl Shaper<'_> {
     fn first(&self) -> Option<First> {
         let search = self.find_first()?;
         let group = self.group().union(search.group());
-        let partition = group.required().map(|d| ArcStr::from(format!("k_{d}"))).collect();
+        // In the order of the table, so that nothing is sorted.
+        let partition = clustered(group).into_iter().map(|d| ArcStr::from(format!("k_{d}"))).collect();
         Some(First { partition, calibration: search.is_calibration() })
     }
 
@@ -325,7 +326,10 @@ impl Shaper<'_> {
         }
         if let Some(First { partition, calibration }) = first {
             let mut order = vec![SortKey::ascending(RANK)];
-            order.extend(self.identity.iter().cloned().map(SortKey::ascending));
+            // A run has one dataset of a data ID: its rank decides.
+            if repeats {
+                order.extend(self.identity.iter().cloned().map(SortKey::ascending));
+            }
             relation = relation.first_by(partition, order);
             if !self.hidden.is_empty() {
                 let shown = |name: &ArcStr| *name != RANK && !self.hidden.contains(name);

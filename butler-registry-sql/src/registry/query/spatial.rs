@@ -48,6 +48,19 @@ pub(super) fn is_spatial(predicate: &Predicate) -> bool {
     }
 }
 
+/// Whether a condition says something of an element's records alone.
+pub(super) fn concerns(element: DimensionElement, condition: &Predicate) -> bool {
+    let mut all = !is_spatial(condition);
+    condition.for_each_field(&mut |field| {
+        all &= match field {
+            Field::Key(dimension) => element.dimensions().any(|own| own == *dimension),
+            Field::Record { element: other, .. } => *other == element,
+            Field::Dataset { .. } => false,
+        };
+    });
+    all
+}
+
 /// The conditions that all must hold.
 pub(super) fn conjuncts(predicate: Predicate) -> Vec<Predicate> {
     match predicate {
@@ -74,6 +87,21 @@ fn side(expr: &TypedExpr) -> Result<Side> {
             ErrorKind::InvalidQuery,
             "OVERLAPS takes regions of dimensions and constant regions",
         )),
+    }
+}
+
+/// The elements of an overlap of two regions of elements with tables; none of any other predicate.
+pub(super) fn compared_elements(
+    predicate: &Predicate,
+) -> Result<Option<(DimensionElement, DimensionElement)>> {
+    match predicate {
+        Predicate::Overlaps { left, right } if left.ty() == ExprType::Region => {
+            Ok(match (side(left)?, side(right)?) {
+                (Side::Element(a), Side::Element(b)) => Some((a, b)),
+                _ => None,
+            })
+        }
+        _ => Ok(None),
     }
 }
 
@@ -148,6 +176,10 @@ impl Plan {
     }
 
     fn element_with_element(&mut self, a: DimensionElement, b: DimensionElement) -> Result<()> {
+        if let Some(pairs) = self.pairs.remove(&(a, b)) {
+            self.join(pairs.relation(), &pairs.keys, &[], Vec::new());
+            return Ok(());
+        }
         let (common, _) = self.common()?;
         if self.dimensions.contains(common) {
             self.join_pixels(a, common)?;
@@ -179,13 +211,7 @@ impl Plan {
             self.join_pixels(element, common)?;
             self.pixel_in(common, envelope.ranges())?;
         } else {
-            let on = ranges_meet("a", "r");
-            let keys: Vec<(DimensionElement, ArcStr)> =
-                element.required().map(|dimension| (dimension, format!("a_{dimension}").into())).collect();
-            let touched = named_pixels(element, "a")
-                .join(constant_ranges(envelope.ranges()), on)
-                .select(keys.iter().map(|(_, name)| name.clone()))
-                .distinct();
+            let (touched, keys) = touching(element, envelope.ranges());
             self.join(touched, &keys, &[], Vec::new());
         }
         let exact = Exact::Overlap(self.place(element)?, Place::Constant(Arc::clone(region)));
@@ -383,12 +409,34 @@ fn ranges_meet(left: &str, right: &str) -> Scalar {
     ])
 }
 
+/// Keys of the records whose regions may touch some pixels, and the columns of their dimensions.
+pub(super) fn touching(
+    element: DimensionElement,
+    ranges: &[Range<u64>],
+) -> (Relation, Vec<(DimensionElement, ArcStr)>) {
+    let keys: Vec<(DimensionElement, ArcStr)> =
+        element.required().map(|dimension| (dimension, format!("a_{dimension}").into())).collect();
+    let column = |name: &str| Scalar::column(name);
+    let on = Scalar::all([
+        column("a_begin").gt(column("r_low")),
+        column("a_begin").lt(column("r_end")),
+        column("a_end").gt(column("r_begin")),
+    ]);
+    let touched = named_pixels(element, "a")
+        .join(constant_ranges(ranges), on)
+        .select(keys.iter().map(|(_, name)| name.clone()))
+        .distinct();
+    (touched, keys)
+}
+
+/// Ranges of pixels, and below which pixel no range in a table begins that meets one.
 fn constant_ranges(ranges: &[Range<u64>]) -> Relation {
-    let names = [arcstr::literal!("r_begin"), arcstr::literal!("r_end")];
+    let names = [arcstr::literal!("r_low"), arcstr::literal!("r_begin"), arcstr::literal!("r_end")];
     let mut rows = batch(names.iter().map(|name| (name, ColumnType::Int)));
     for range in ranges {
-        rows.columns_mut()[0].push_int(range.start as i64);
-        rows.columns_mut()[1].push_int(range.end as i64);
+        let begin = range.start as i64;
+        let values = [begin - PIXEL_RANGE_MAX as i64, begin, range.end as i64];
+        rows.columns_mut().iter_mut().zip(values).for_each(|(column, value)| column.push_int(value));
         rows.end_row();
     }
     Relation::values(rows)

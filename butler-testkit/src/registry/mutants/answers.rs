@@ -486,6 +486,8 @@ fn of_provenance() -> Vec<Tamper> {
             });
         "TimesForgotten" "does not tell when quanta ran" in ["provenance"]
             provenance: |registry, query| Box::pin(walked(registry, query, |quantum| Quantum { began: None, ..quantum }));
+        "RunsInvented" "gives quanta whose run is gone a run without a name" in ["provenance"]
+            provenance: |registry, query| Box::pin(walked(registry, query, |quantum| Quantum { run: quantum.run.or_else(|| Some(ArcStr::new())), ..quantum }));
         "LabelsForgotten" "does not tell the labels of quanta" in ["provenance"]
             provenance: |registry, query| Box::pin(walked(registry, query, |quantum| Quantum { label: ArcStr::new(), ..quantum }));
         "GoneForgotten" "stops at datasets that are gone" in ["provenance"]

@@ -24,7 +24,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::context::Context;
 
 /// Groups of operations, in the order in which they depend on each other.
-const GROUPS: [&str; 17] = [
+const GROUPS: [&str; 18] = [
     "create",
     "dimensions",
     "register",
@@ -42,6 +42,7 @@ const GROUPS: [&str; 17] = [
     "transfer_from",
     "startup",
     "removal",
+    "together",
 ];
 
 /// Arguments of `bench`.
@@ -154,6 +155,7 @@ impl Site<'_> {
             "export_import" => Box::pin(transfer::export_import(self)).await,
             "transfer_from" => Box::pin(transfer::transfer_from(self)).await,
             "startup" => Box::pin(startup::startup(self)).await,
+            "together" => Box::pin(store::put_together(self)).await,
             _ => Box::pin(removal::removal(self)).await,
         }
     }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use butler::datastore::TransferMode;
 use butler::{
-    ArcStr, Draft, Error, ErrorKind, IdGenerationMode, IngestFile, IngestOptions, LooseDataId, PutTarget,
-    Result,
+    ArcStr, Butler, Draft, Error, ErrorKind, IdGenerationMode, IngestFile, IngestOptions, LooseDataId,
+    PutTarget, Result,
 };
 use clap::Args;
 use rustc_hash::FxHashMap;
@@ -13,6 +13,10 @@ use rustc_hash::FxHashMap;
 use super::common::Repository;
 use crate::cli::context::Context;
 use crate::cli::output;
+use crate::cli::progress::Bar;
+
+/// Files that come in together: all of them, or none.
+const BATCH: usize = 1_000;
 
 /// Arguments of `ingest-files`.
 #[derive(Args, Debug)]
@@ -77,9 +81,39 @@ impl IngestFiles {
             track_attributes: !self.no_track_file_attrs,
             skip_existing: false,
         };
-        let datasets = butler.ingest(files, &options).await?;
-        output::line(&format!("{} datasets are in {}", datasets.len(), self.run))?;
+        let count = self.ingest(context, &butler, files, &options).await?;
+        output::line(&format!("{count} datasets are in {}", self.run))?;
         butler.close().await
+    }
+
+    /// Batch by batch: whoever interrupts it finds whole ones, and is told where it stopped.
+    async fn ingest(
+        &self,
+        context: &Context,
+        butler: &Butler,
+        files: Vec<IngestFile>,
+        options: &IngestOptions,
+    ) -> Result<usize> {
+        let (bar, all) = (Bar::new(context), files.len());
+        let (mut done, mut count) = (0, 0);
+        let mut files = files.into_iter().peekable();
+        while let Some(next) = files.peek() {
+            let so_far =
+                format!("{done} of {all} files are in {}, and the next one is {}", self.run, next.path);
+            let some: Vec<IngestFile> = match context.check() {
+                Ok(()) => files.by_ref().take(BATCH).collect(),
+                Err(interrupted) => return Err(interrupted.with_hint(so_far)),
+            };
+            let size = some.len();
+            match butler.ingest(some, options).await {
+                Ok(datasets) => count += datasets.len(),
+                Err(error) if done == 0 => return Err(error),
+                Err(error) => return Err(error.with_context("so far", so_far)),
+            }
+            done += size;
+            bar.count("ingesting", done as u64, Some(all as u64));
+        }
+        Ok(count)
     }
 
     /// The path of a row: from the prefix on, or from where the command was given.

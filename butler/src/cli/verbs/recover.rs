@@ -27,7 +27,7 @@ pub(crate) struct Recover {
     format: ReportFormat,
 }
 
-fn duration(text: &str) -> Result<Duration> {
+pub(super) fn duration(text: &str) -> Result<Duration> {
     parse_duration(text).ok_or_else(|| {
         Error::new(ErrorKind::Argument, format!("'{}' is no duration", text.escape_debug()))
             .with_hint("write a number with ms, s, m, h or d, such as 1h")
@@ -45,13 +45,13 @@ impl Recover {
         let report = butler.recover(&options).await?;
         match self.format {
             ReportFormat::Json => output::json(&report)?,
-            ReportFormat::Text => tell(&report)?,
+            ReportFormat::Text => tell(&report, self.older_than)?,
         }
         butler.close().await
     }
 }
 
-fn tell(report: &RecoveryReport) -> Result<()> {
+fn tell(report: &RecoveryReport, lease: Duration) -> Result<()> {
     for entry in &report.entries {
         output::line(&describe(entry, report.dry_run))?;
     }
@@ -59,10 +59,16 @@ fn tell(report: &RecoveryReport) -> Result<()> {
         output::line(&format!("{} outcomes of entries that are long gone", report.forgotten))?;
     }
     let verb = if report.dry_run { "would be" } else { "were" };
+    if report.left > 0 {
+        output::line(&format!(
+            "{} journal entries are left alone: younger than {lease:?}, or another recovery is at them. \
+             --older-than 0s deals with all, if nobody is at work.",
+            report.left
+        ))?;
+    }
     match report.entries.len() {
-        0 => output::line(
-            "No journal entry is old enough to be a dead writer's; --older-than 0s deals with all, if nobody is at work.",
-        ),
+        0 if report.left > 0 => Ok(()),
+        0 => output::line("There is no journal entry: nobody has left anything."),
         count => output::line(&format!("{count} journal entries {verb} dealt with.")),
     }
 }

@@ -1,10 +1,9 @@
-//! `register-dataset-type`, `remove-dataset-type`, `register-collection`.
+//! `register-dataset-type`, `register-collection`.
 
-use butler::registry::{Operation, Removal};
-use butler::{CollectionType, DatasetKind, DatasetType, Result};
+use butler::{Butler, CollectionType, DatasetKind, DatasetType, GenreOverrides, Result};
 use clap::Args;
 
-use super::common::{Repository, patterns};
+use super::common::Repository;
 use crate::cli::context::Context;
 use crate::cli::output;
 
@@ -16,21 +15,22 @@ pub(crate) struct RegisterDatasetType {
     /// Name of the dataset type
     #[arg(value_name = "TYPE")]
     name: String,
-    /// Its storage class
-    storage_class: String,
-    /// Its dimensions
+    /// Its storage class; that of the genre, if it is left out
+    #[arg(required_unless_present = "genre")]
+    storage_class: Option<String>,
+    /// Its dimensions; those of the genre, if none are given
     #[arg(value_name = "DIM", value_delimiter = ',')]
     dimensions: Vec<String>,
-    /// How its datasets are told apart: standard, global or nonsingular
-    #[arg(long, default_value = "standard")]
-    kind: DatasetKind,
+    /// How its datasets are told apart: standard (the default), global or nonsingular
+    #[arg(long)]
+    kind: Option<DatasetKind>,
     /// Its datasets may be certified for timespans
     #[arg(long, overrides_with = "no_is_calibration")]
     is_calibration: bool,
-    /// Its datasets may not be certified (the default)
+    /// Its datasets may not be certified (the default, unless the genre says otherwise)
     #[arg(long)]
     no_is_calibration: bool,
-    /// Genre whose policies its datasets follow
+    /// Genre that says what is left out, and whose policies its datasets follow
     #[arg(long, value_name = "NAME")]
     genre: Option<String>,
 }
@@ -38,12 +38,7 @@ pub(crate) struct RegisterDatasetType {
 impl RegisterDatasetType {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         let butler = context.write(&self.repository.repo).await?;
-        let dimensions = self.dimensions.iter().filter(|name| !name.is_empty());
-        let group = butler.universe().conform(dimensions)?;
-        let dataset_type = DatasetType::new(&self.name, group, &self.storage_class)?
-            .with_kind(self.kind)
-            .with_is_calibration(self.is_calibration)
-            .with_genre(self.genre.map(Into::into));
+        let dataset_type = self.dataset_type(&butler)?;
         output::line(if butler.register_dataset_type(&dataset_type).await? {
             "Dataset type successfully registered."
         } else {
@@ -53,29 +48,23 @@ impl RegisterDatasetType {
     }
 }
 
-/// Arguments of `remove-dataset-type`.
-#[derive(Args, Debug)]
-pub(crate) struct RemoveDatasetType {
-    #[command(flatten)]
-    repository: Repository,
-    /// Names and patterns of dataset types
-    #[arg(value_name = "GLOB", value_delimiter = ',', required = true)]
-    names: Vec<String>,
-}
-
-impl RemoveDatasetType {
-    pub(crate) async fn run(self, context: &Context) -> Result<()> {
-        let butler = context.write(&self.repository.repo).await?;
-        let types = butler.dataset_types(&patterns(&self.names)?).await?;
-        let names: Vec<_> = types.iter().map(|dataset_type| dataset_type.name().clone()).collect();
-        if names.is_empty() {
-            return output::line("No dataset type matches.");
-        }
-        butler.apply_one(Operation::Remove(Removal::DatasetTypes(names.clone()))).await?;
-        for name in names {
-            output::line(&format!("removed {name}"))?;
-        }
-        butler.close().await
+impl RegisterDatasetType {
+    fn dataset_type(&self, butler: &Butler) -> Result<DatasetType> {
+        let names = self.dimensions.iter().filter(|name| !name.is_empty());
+        let group = butler.universe().conform(names)?;
+        let Some(genre) = &self.genre else {
+            let class = self.storage_class.as_deref().unwrap_or_default();
+            return Ok(DatasetType::new(&self.name, group, class)?
+                .with_kind(self.kind.unwrap_or_default())
+                .with_is_calibration(self.is_calibration));
+        };
+        let overrides = GenreOverrides {
+            storage_class: self.storage_class.as_deref().map(Into::into),
+            dimensions: (!self.dimensions.is_empty()).then_some(group),
+            kind: self.kind,
+            is_calibration: (self.is_calibration || self.no_is_calibration).then_some(self.is_calibration),
+        };
+        butler.genres().get(genre)?.dataset_type(&self.name, &overrides)
     }
 }
 

@@ -1,4 +1,4 @@
-//! `prune-datasets`, `remove-runs` and `remove-collections`.
+//! `prune-datasets`, `remove-runs`, `remove-collections` and `remove-dataset-type`.
 
 use std::fmt::Write;
 
@@ -178,6 +178,9 @@ fn describe(plan: &RemovalPlan) -> String {
     for (name, ty) in &plan.collections {
         let _ = write!(text, "\n  collection {name} ({ty})");
     }
+    for name in &plan.dataset_types {
+        let _ = write!(text, "\n  dataset type {name}");
+    }
     for (name, count) in &plan.datasets {
         let _ = write!(text, "\n  datasets of type {name}: {count}");
     }
@@ -283,6 +286,62 @@ impl RemoveCollections {
         }
         butler.remove_collections(names, unlink).await?;
         output::line("The collections were removed.")?;
+        butler.close().await
+    }
+}
+
+/// Arguments of `remove-dataset-type`.
+#[derive(Args, Debug)]
+pub(crate) struct RemoveDatasetType {
+    #[command(flatten)]
+    repository: Repository,
+    /// Names and patterns of dataset types
+    #[arg(value_name = "GLOB", value_delimiter = ',', required = true)]
+    names: Vec<String>,
+    /// Also remove all datasets of these types, with their artifacts
+    #[arg(long)]
+    purge: bool,
+    /// Also purge what tagged or calibration collections refer to
+    #[arg(long, requires = "purge")]
+    force: bool,
+    /// Only tell what would go
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    confirmation: Confirmation,
+}
+
+impl RemoveDatasetType {
+    pub(crate) async fn run(self, context: &Context) -> Result<()> {
+        let butler = open(context, &self.repository.repo, self.dry_run).await?;
+        let types = butler.dataset_types(&patterns(&self.names)?).await?;
+        let names: Vec<ArcStr> = types.iter().map(|dataset_type| dataset_type.name().clone()).collect();
+        if names.is_empty() {
+            return output::line("No dataset type matches.");
+        }
+        let plan = butler.removal_plan(Removal::DatasetTypes(names.clone())).await?;
+        if !context.is_quiet() {
+            output::line(&format!("The following dataset types will be removed:{}", describe(&plan)))?;
+        }
+        if self.dry_run {
+            return Ok(());
+        }
+        // What only has a name is registered again in no time.
+        let harmless = plan.datasets.is_empty() && !output::is_interactive();
+        let refused = !self.purge && !plan.datasets.is_empty();
+        let mut referenced = self.force;
+        if !harmless && !refused {
+            let confirmed = self.confirmation.get(context)?;
+            if !confirmed.is_yes {
+                return output::line("Nothing was changed.");
+            }
+            referenced |= confirmed.by_somebody;
+        }
+        let observer = observer(context, "removing");
+        butler.remove_dataset_types(names.clone(), self.purge, referenced, &observer).await?;
+        for name in names {
+            output::line(&format!("removed {name}"))?;
+        }
         butler.close().await
     }
 }

@@ -69,6 +69,12 @@ impl Verify {
 fn tell(report: &VerifyReport) -> Result<()> {
     report.findings.iter().try_for_each(|finding| output::line(&describe(finding)))?;
     report.violations.iter().try_for_each(|violation| output::line(&describe_rows(violation)))?;
+    if !report.pending.is_empty() {
+        output::line(&format!(
+            "{} journal entries are open, of writers at work or of dead ones; `butler recover` deals with the latter.",
+            report.pending.len()
+        ))?;
+    }
     let rules = if report.registry_checked { "" } else { "; the registry's rules were not checked" };
     output::line(&format!(
         "{} datasets were looked at; {} artifacts and {} rules are not as they should be{rules}.",

@@ -148,6 +148,8 @@ impl Worker {
 
     async fn ingest(&mut self) {
         let modes = [TransferMode::Copy, TransferMode::Move, TransferMode::Hardlink, TransferMode::Symlink];
+        let possible = self.butler.datastore().capabilities().transfer_modes;
+        let modes: Vec<TransferMode> = modes.into_iter().filter(|mode| possible.contains(mode)).collect();
         let mode = modes[self.random.usize(..modes.len())];
         let (mut effects, mut files, mut sources) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..self.random.usize(1..4) {

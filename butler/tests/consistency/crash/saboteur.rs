@@ -77,6 +77,10 @@ impl Datastore for Saboteur {
         self.honest.tables()
     }
 
+    fn children(&self) -> Vec<Arc<dyn Datastore>> {
+        self.honest.children()
+    }
+
     fn acceptance(&self, dataset_type: &DatasetType, data_id: Option<&DataId>) -> Acceptance {
         self.honest.acceptance(dataset_type, data_id)
     }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use butler::datastore::TransferMode;
 use butler::{
-    ArcStr, Butler, DatasetExistence, DatasetRef, Draft, IdIssuer, IngestFile, IngestOptions, Lookup, Object,
-    Result, Structured,
+    ArcStr, Butler, DatasetExistence, DatasetRef, Draft, Error, ErrorKind, IdIssuer, IngestFile,
+    IngestOptions, Lookup, Object, Result, Structured,
 };
 
 use super::measure::{measure, measure_rows};
@@ -14,6 +14,7 @@ use super::{Site, check, io_error};
 
 const PUTS: usize = 2_000;
 const FILES: usize = 5_000;
+const WRITERS: usize = 32;
 
 /// Puts small objects one at a time, and gets them back.
 pub(super) async fn put(site: &Site<'_>) -> Result<()> {
@@ -40,6 +41,36 @@ pub(super) async fn put(site: &Site<'_>) -> Result<()> {
     measure("get_data_id", n, async || get_each(&reader, lookups.iter().cloned()).await).await?;
     measure("get_ref", n, async || get_each(&reader, stored.iter().map(Lookup::from)).await).await?;
     look(&reader, n).await
+}
+
+/// Puts small objects in one call, and by many writers at once; there is nothing like it in the workload of others.
+pub(super) async fn put_together(site: &Site<'_>) -> Result<()> {
+    let n = PUTS.min(site.scale());
+    let butler = site.writer().await?;
+    let object = |index: usize| Object::new(payload(index));
+    let draft = |index: usize, first: usize| {
+        Draft::new("bench_put", loose(index)).run(run_name(first + index % RUNS_OF_SMALL_CHAIN))
+    };
+    let puts = (0..n).map(|index| (draft(index, RUNS_OF_SMALL_CHAIN).into(), object(index))).collect();
+    measure("put_many", n, async || butler.put_many(puts).await).await?;
+    let puts: Vec<_> = (0..n).map(|index| (draft(index, 2 * RUNS_OF_SMALL_CHAIN), object(index))).collect();
+    measure("put_32_writers", n, async || {
+        let writers = puts.chunks(n.div_ceil(WRITERS)).map(|some| {
+            let (butler, some) = (butler.clone(), some.to_vec());
+            tokio::spawn(async move {
+                for (draft, object) in some {
+                    butler.put(object, draft).await?;
+                }
+                Ok::<_, Error>(())
+            })
+        });
+        for writer in writers.collect::<Vec<_>>() {
+            writer.await.map_err(|error| Error::new(ErrorKind::Unexpected, error.to_string()))??;
+        }
+        Ok(())
+    })
+    .await?;
+    butler.close().await
 }
 
 /// By the references that a query gives.
