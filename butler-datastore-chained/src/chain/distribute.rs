@@ -120,11 +120,18 @@ fn share(chain: &Chain, request: WriteRequest, takers: Vec<(usize, Vec<DatasetRe
         }
         WriteRequest::IngestArchive { archive, mode } => {
             for (child, datasets, mode) in movers(chain, takers, mode) {
-                let is_taken = |id: &DatasetId| datasets.iter().any(|dataset| dataset.id() == *id);
                 let mut archive = archive.clone();
+                let left: Vec<DatasetId> = archive
+                    .datasets
+                    .iter()
+                    .map(DatasetRef::id)
+                    .filter(|id| !datasets.iter().any(|dataset| dataset.id() == *id))
+                    .collect();
+                // What is wrong with it otherwise, the child tells.
                 archive.members.retain_mut(|member| {
-                    member.datasets.retain(is_taken);
-                    !member.datasets.is_empty()
+                    let was_empty = member.datasets.is_empty();
+                    member.datasets.retain(|id| !left.contains(id));
+                    was_empty || !member.datasets.is_empty()
                 });
                 archive.datasets = datasets;
                 shares[child].push(WriteRequest::IngestArchive { archive, mode });

@@ -151,7 +151,7 @@ fn read_artifact(
         check_checksum(&mut *source, record)?;
     }
     let request = ReadRequest { class, component: goal.component, parameters: goal.parameters };
-    formatter.read(&mut *source, &request).map_err(|error| error.with_context("path", &record.path()))
+    formatter.read(&mut *source, &request).map_err(|error| error.with_context("path", record.path()))
 }
 
 /// Opens an artifact: in the cache, if it is kept there.
@@ -190,7 +190,7 @@ fn formatter<'a>(
             Ok(formatter)
         }
         _ if class.in_memory == "bytes" => inner.known_formatters.get("bytes"),
-        _ => known.map_err(|error| error.with_context("path", &record.path())),
+        _ => known.map_err(|error| error.with_context("path", record.path())),
     }
 }
 

@@ -92,7 +92,9 @@ pub(super) async fn addresses_are_signed_or_that_is_unsupported(h: &dyn Datastor
     }
     let uri = signed?.remove(0).primary.expect("the whole has a URI");
     assert!(uri.starts_with("http"), "{uri}");
-    assert!(decode(&uri).contains(&fixture.path(&stored).await?), "{uri}");
+    let path = fixture.path(&stored).await?;
+    let name = path.rsplit('/').next().unwrap_or_default();
+    assert!(decode(&uri).contains(name), "{uri}");
     fails(other, ErrorKind::NotFound);
     Ok(())
 }

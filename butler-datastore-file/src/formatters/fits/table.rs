@@ -334,7 +334,7 @@ impl Written<'_> {
     fn put(&self, row: usize, bytes: &mut Vec<u8>) {
         match self.values {
             ColumnValues::Bool(values) => {
-                bytes.push(values[row].map_or(0, |value| b"FT"[usize::from(value)]))
+                bytes.push(values[row].map_or(0, |value| b"FT"[usize::from(value)]));
             }
             ColumnValues::Int(values) => {
                 let value = values[row].or(self.null).unwrap_or_default();
