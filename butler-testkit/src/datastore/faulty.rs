@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use arcstr::ArcStr;
 use async_trait::async_trait;
@@ -43,7 +44,7 @@ pub enum Call {
     Get,
     /// [`Datastore::exists`].
     Exists,
-    /// [`Datastore::uris`].
+    /// [`Datastore::uris`] and [`Datastore::signed_uris`].
     Uris,
     /// [`Datastore::verify`].
     Verify,
@@ -204,6 +205,10 @@ impl Datastore for FaultyDatastore {
         self.inner.tables()
     }
 
+    fn children(&self) -> Vec<Arc<dyn Datastore>> {
+        self.inner.children()
+    }
+
     fn acceptance(&self, dataset_type: &DatasetType, data_id: Option<&DataId>) -> Acceptance {
         self.inner.acceptance(dataset_type, data_id)
     }
@@ -249,6 +254,10 @@ impl Datastore for FaultyDatastore {
 
     async fn uris(&self, datasets: &[DatasetRef], predict: bool) -> Result<Vec<ArtifactUris>> {
         self.faults.meet(Call::Uris, self.inner.uris(datasets, predict)).await
+    }
+
+    async fn signed_uris(&self, datasets: &[DatasetRef], lifetime: Duration) -> Result<Vec<ArtifactUris>> {
+        self.faults.meet(Call::Uris, self.inner.signed_uris(datasets, lifetime)).await
     }
 
     async fn verify(
