@@ -172,7 +172,7 @@ fn ask_writer(then: &mut State, number: usize, flaw: Option<Flaw>) {
         return;
     }
     then.outcomes[number] = Outcome::Aborted;
-    end_writer(then, number);
+    then.writers[number].step = WriterStep::Failed;
 }
 
 /// That somebody was undone is never forgotten.
