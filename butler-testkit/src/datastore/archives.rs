@@ -110,8 +110,8 @@ pub(super) async fn members_are_read_as_artifacts(h: &dyn DatastoreHarness) -> R
         let artifact = fixture.datastore.open(dataset).await?.remove(0);
         assert_eq!(Some(artifact.file_name.as_str()), name.rsplit('/').next());
         assert_eq!(artifact.size, Some(1));
-        let ArtifactBody::Bytes(bytes) = artifact.body else { panic!("it is no file") };
-        assert_eq!(bytes, expected.to_string().as_bytes());
+        let is_whole = matches!(&artifact.body, ArtifactBody::Bytes(bytes) if *bytes == expected.to_string());
+        assert!(is_whole, "{:?}", artifact.body);
     }
     Ok(())
 }

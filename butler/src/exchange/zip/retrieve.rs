@@ -36,7 +36,7 @@ pub async fn retrieve_zip(
     }
     let datasets = butler.with_records(butler.expand(datasets).await?).await?;
     let part = directory.join(format!(".butler-{}.zip.part", std::process::id()));
-    let made = make(butler, &datasets, &part).await;
+    let made = Box::pin(make(butler, &datasets, &part)).await;
     let (part, directory) = (part.clone(), directory.to_owned());
     on_thread(move || {
         let named = made.and_then(|name| {
@@ -82,7 +82,7 @@ async fn make(butler: &Butler, datasets: &[DatasetRef], part: &Path) -> Result<S
             let name = name(dataset, &artifact, &members);
             let (info, body) = info(artifact, &name);
             let size;
-            (writer, size) = add(writer, name.clone(), body).await?;
+            (writer, size) = Box::pin(add(writer, name.clone(), body)).await?;
             let info = Info { file_size: i64::try_from(size).unwrap_or(i64::MAX), ..info };
             places.insert(uri, name.clone());
             members.insert(name, Artifact { info, ids: [dataset.id()].into() });
