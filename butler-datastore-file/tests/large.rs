@@ -3,6 +3,7 @@
 //! `BUTLER_TEST_OBJECT` sets its number of bytes: with 4294967296, twelve GiB of disk are used for
 //! some minutes, and memory must stay below 200 MiB. It is alone in its process, whose memory it measures.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 #![cfg(all(feature = "s3", target_os = "linux"))]
 
 use std::io::{BufRead, BufReader};
