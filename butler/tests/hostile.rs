@@ -74,7 +74,7 @@ async fn names_of_runs_lead_nowhere_else() {
         assert_eq!(butler.get(&stored).await.unwrap().downcast_ref::<Structured>().unwrap()["a"], 1, "{run}");
     }
     let outside = walk(directory.path()).into_iter().filter(|path| !path.starts_with(&root));
-    assert_eq!(outside.collect::<Vec<_>>(), [PathBuf::new(); 0]);
+    assert_eq!(outside.collect::<Vec<_>>(), Vec::<PathBuf>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -86,7 +86,7 @@ async fn links_among_directories_are_not_followed_by_writes_and_removals() {
     symlink(&outside, root.join("run")).unwrap();
     let error = butler.put(object(), draft("run")).await.unwrap_err();
     assert!(error.to_string().contains("run"), "{error}");
-    assert_eq!(walk(&outside), [PathBuf::new(); 0]);
+    assert_eq!(walk(&outside), Vec::<PathBuf>::new());
     // A directory that becomes a link afterwards takes nothing of what it leads to with it.
     let stored = butler.put(object(), draft("other")).await.unwrap();
     fs::rename(root.join("other"), outside.join("other")).unwrap();

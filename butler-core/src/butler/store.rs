@@ -82,8 +82,14 @@ impl Butler {
             }
             // What it did is known, but not what it would have told.
             Err(error) if error.retry() == Retry::OutcomeUnknown => {
-                self.settle_unknown(&entries, error).await?;
-                BatchReport::default()
+                match self.settle_unknown(&entries, error).await {
+                    Ok(()) => BatchReport::default(),
+                    Err(unknown) if unknown.retry() == Retry::OutcomeUnknown => return Err(unknown),
+                    Err(error) => {
+                        let undone = self.undo(transactions).await;
+                        return Err(if undone { error } else { left_over(error) });
+                    }
+                }
             }
             Err(error) => {
                 let undone = self.undo(transactions).await;
@@ -200,13 +206,11 @@ impl Butler {
         let Some(entry) = entries.first() else { return Err(error) };
         match self.inner.registry.claim(entry.clone(), Outcome::Aborted).await {
             Ok(Outcome::Committed) => Ok(()),
-            // The entry stays for a recovery, which finds that it was aborted.
+            // The caller takes back what it wrote: nobody can commit it any more.
             Ok(Outcome::Aborted) => {
                 let told = "the connection was lost before the commit, which did not happen";
                 let told = Error::new(ErrorKind::Connection, told).with_retry(Retry::Temporary);
-                Err(told
-                    .with_hint("try again; `butler recover` deletes what is left over")
-                    .with_source(error))
+                Err(told.with_hint("try again").with_source(error))
             }
             Err(_) => Err(error.with_hint("run `butler recover` when the registry can be reached again")),
         }

@@ -153,14 +153,15 @@ impl Written {
     }
 }
 
-/// Says what to do about what is left over after an error.
+/// Says what to do about what is left over after an error, besides what that says itself.
 pub(crate) fn left_over(error: Error) -> Error {
     let advice = "`butler recover` deals with what is left over";
-    let hint = match error.hint() {
-        Some(hint) => format!("{hint}; {advice}"),
-        None => advice.to_owned(),
-    };
-    error.with_hint(hint)
+    let Some(hint) = error.hint() else { return error.with_hint(advice) };
+    let told = Error::new(error.kind(), error.message())
+        .with_retry(error.retry())
+        .with_hint(format!("{hint}; {advice}"));
+    let told = error.context().iter().fold(told, |told, (key, value)| told.with_context(key, value));
+    told.with_source(error)
 }
 
 impl Debug for Written {

@@ -112,12 +112,10 @@ fn writer(state: &State, number: usize, flaw: Option<Flaw>, next: &mut Next) {
     }
 }
 
-fn place(
-    state: &State,
-    number: usize,
-    flaw: Option<Flaw>,
-    push: &mut dyn FnMut(&'static str, &dyn Fn(&mut State)),
-) {
+/// Takes what an actor may do next: its name, and what it changes.
+type Push<'a> = dyn FnMut(&'static str, &dyn Fn(&mut State)) + 'a;
+
+fn place(state: &State, number: usize, flaw: Option<Flaw>, push: &mut Push<'_>) {
     let path = state.path(number);
     if state.artifacts[path].is_some() {
         push("finds something in its place", &|then| then.writers[number].step = WriterStep::Undone);
@@ -172,7 +170,7 @@ fn ask_writer(then: &mut State, number: usize, flaw: Option<Flaw>) {
         return;
     }
     then.outcomes[number] = Outcome::Aborted;
-    end_writer(then, number);
+    then.writers[number].step = WriterStep::Failed;
 }
 
 /// That somebody was undone is never forgotten.

@@ -22,7 +22,7 @@ const ASKED_MAX: Duration = Duration::from_secs(60);
 const REDIRECTIONS: usize = 5;
 
 /// Same for all attempts to deliver the same events.
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Sends what waits, until nothing more comes.
 pub(super) fn run(queue: &Arc<Queue>, settings: &Settings) {
@@ -96,7 +96,7 @@ impl Sender<'_> {
         let mut attempts = 0;
         loop {
             let request = self.client.post(self.settings.place.url.clone());
-            let request = request.header(CONTENT_TYPE, "application/json").header(IDEMPOTENCY_KEY, &key);
+            let request = request.header(CONTENT_TYPE, "application/json").header(&IDEMPOTENCY_KEY, &key);
             let failure = match self.send(request.body(body.clone())).await {
                 Ok(()) => return self.queue.taken(batch.count),
                 Err(failure) => failure,

@@ -34,7 +34,7 @@ pub(super) async fn verify(
         Flaw::BytesPassedOver => pass_over(FindingKind::Checksum),
         Flaw::OrphansPassedOver => pass_over(FindingKind::Orphan),
         Flaw::SoundFound => {
-            found.extend(datasets.iter().map(|dataset| finding(this, "sound", Some(dataset))))
+            found.extend(datasets.iter().map(|dataset| finding(this, "sound", Some(dataset))));
         }
         Flaw::FoundForEach => {
             let each = |finding: Finding| -> Vec<Finding> {

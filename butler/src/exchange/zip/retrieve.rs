@@ -83,7 +83,7 @@ async fn make(butler: &Butler, datasets: &[DatasetRef], part: &Path) -> Result<S
             let name = name(dataset, &artifact, &members);
             let (info, body) = info(artifact, &name);
             let size;
-            (writer, size) = add(writer, name.clone(), body).await?;
+            (writer, size) = Box::pin(add(writer, name.clone(), body)).await?;
             let info = Info { file_size: i64::try_from(size).unwrap_or(i64::MAX), ..info };
             places.insert(uri, name.clone());
             members.insert(name, Artifact { info, ids: [dataset.id()].into() });

@@ -15,10 +15,7 @@ fn all(errors: f64, lost: f64) -> Faults {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_fails_loses_nothing() {
     let (server, directory) = (S3Server::start().await.unwrap(), TempDir::new().unwrap());
-    let config = format!(
-        "[datastore]\nkind = 'file'\nname = 's3'\ntimeout = '300ms'\nretries = 1\n{}\n",
-        server.place()
-    );
+    let config = format!("[datastore]\nkind = 'file'\nname = 's3'\nretries = 1\n{}\n", server.place());
     let configs = vec![("test".to_owned(), config)];
     let butler = create_with(directory.path(), Creation { configs, ..Creation::default() }).await;
     fill(&butler).await;
