@@ -16,7 +16,8 @@ use crate::artifacts::{failed, place};
 use crate::exchange::formatters;
 use crate::source::on_thread;
 
-type Writer = ArchiveWriter<BufWriter<File>>;
+/// Boxed: what compresses is large.
+type Writer = Box<ArchiveWriter<BufWriter<File>>>;
 
 /// Writes artifacts of datasets into a new zip archive in a directory; gives its path.
 ///
@@ -59,7 +60,7 @@ async fn make(butler: &Butler, datasets: &[DatasetRef], part: &Path) -> Result<S
         path.parent()
             .map_or(Ok(()), fs::create_dir_all)
             .and_then(|()| File::create(&path))
-            .map(|file| ArchiveWriter::new(BufWriter::new(file)))
+            .map(|file| Box::new(ArchiveWriter::new(BufWriter::new(file))))
             .map_err(|error| failed(&path, &error))
     })
     .await?;
