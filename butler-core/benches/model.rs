@@ -15,7 +15,7 @@ fn group() -> DimensionGroup {
 }
 
 fn pairs() -> [(&'static str, DimensionValue); 3] {
-    [("instrument", "BenchCam".into()), ("exposure", 2_026_010_100_001.into()), ("detector", 17.into())]
+    [("instrument", "BenchCam".into()), ("exposure", 2_026_010_100_001_i64.into()), ("detector", 17.into())]
 }
 
 fn data_id(detector: i64) -> DataId {

@@ -205,12 +205,27 @@ fn dump(node: &Node, path: String, lines: &mut Vec<(String, String)>) {
 fn redact(path: &str, value: &toml::Value) -> String {
     const SECRETS: [&str; 6] = ["password", "secret", "token", "credential", "access_key", "private_key"];
     let name = path.rsplit('.').next().unwrap_or(path).to_lowercase();
-    if SECRETS.iter().any(|secret| name.contains(secret)) {
+    // What HTTP headers say is mostly who is allowed to.
+    if SECRETS.iter().any(|secret| name.contains(secret)) || path.contains(".headers.") {
         return format!("\"{REDACTED}\"");
     }
+    without_secrets(&name, value).to_string()
+}
+
+fn without_secrets(name: &str, value: &toml::Value) -> toml::Value {
     match value {
-        toml::Value::String(text) => toml::Value::String(redact_url(text)).to_string(),
-        other => other.to_string(),
+        // Whoever knows the path of a webhook may use it.
+        toml::Value::String(text) if name == "to" && text.to_lowercase().starts_with("http") => {
+            let (scheme, rest) = text.split_once("://").unwrap_or(("http", ""));
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            let host = authority.rsplit('@').next().unwrap_or_default();
+            toml::Value::String(format!("{scheme}://{host}/{REDACTED}"))
+        }
+        toml::Value::String(text) => toml::Value::String(redact_url(text)),
+        toml::Value::Array(items) => {
+            toml::Value::Array(items.iter().map(|item| without_secrets(name, item)).collect())
+        }
+        other => other.clone(),
     }
 }
 
@@ -302,7 +317,14 @@ mod tests {
     fn secrets_are_never_shown() {
         let mut config = Config::default();
         config.merge_text("[datastore]\nsecret_access_key = 'hush'\nroot = 's3://k:hush@b/p'", "x").unwrap();
-        assert!(!config.dump(None).unwrap().contains("hush"));
+        config
+            .merge_text(
+                "[[s]]\nto = ['unix:/s', 'https://u:hush@h:1/hush?x=hush']\nheaders = { Authorization = 'hush' }",
+                "x",
+            )
+            .unwrap();
+        let dump = config.dump(None).unwrap();
+        assert!(!dump.contains("hush") && dump.contains("'https://h:1/********'"), "{dump}");
         assert_eq!(redact_url("plain text"), "plain text");
         assert_eq!(redact_url("http://u@h/p"), "http://u@h/p");
     }

@@ -17,7 +17,8 @@ pub use journal::{
 pub use memory::{MemoryDatastore, MemoryDatastoreFactory};
 pub use read::{ReadGoal, Reader};
 pub use request::{
-    Artifact, ArtifactBody, ArtifactUris, FileDataset, GetRequest, RecordsByDataset, WriteRequest,
+    ArchiveFile, ArchiveMember, Artifact, ArtifactBody, ArtifactUris, FileDataset, GetRequest,
+    RecordsByDataset, WriteRequest,
 };
 pub(crate) use traits::left_over;
 pub use traits::{

@@ -7,6 +7,7 @@ mod share;
 mod write;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arcstr::ArcStr;
 use async_trait::async_trait;
@@ -200,6 +201,32 @@ impl Chain {
     }
 }
 
+impl Chain {
+    fn signer(&self, dataset: &DatasetRef) -> Result<&Child> {
+        let mut knowing = self.children.iter().filter(|child| child.datastore.knows(dataset)).peekable();
+        if knowing.peek().is_none() {
+            return Err(self.not_found(dataset));
+        }
+        knowing.find(|child| child.datastore.capabilities().signed_uris).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "no child of datastore '{}' that has dataset {dataset} can sign addresses",
+                    self.name
+                ),
+            )
+        })
+    }
+
+    /// Signed by the first child that has the dataset and can.
+    async fn signed_uris_of(&self, dataset: &DatasetRef, lifetime: Duration) -> Result<ArtifactUris> {
+        let child = self.signer(dataset)?;
+        let uris = child.datastore.signed_uris(std::slice::from_ref(dataset), lifetime).await;
+        let mut uris = uris.map_err(|error| self.told(child, "could not sign addresses", error))?;
+        uris.pop().ok_or_else(|| Error::new(ErrorKind::Unexpected, "a datastore gave too few answers"))
+    }
+}
+
 #[async_trait]
 impl Datastore for ChainedDatastore {
     fn name(&self) -> &ArcStr {
@@ -217,9 +244,11 @@ impl Datastore for ChainedDatastore {
         capabilities.writable = all.iter().any(|child| child.writable);
         capabilities.readable = all.iter().any(|child| child.readable);
         capabilities.transfer_modes = TransferMode::ALL.into_iter().filter(modes).collect();
+        capabilities.archives = all.iter().any(|child| child.archives && child.writable && child.readable);
         capabilities.artifacts = all.iter().any(|child| child.artifacts);
         capabilities.no_clobber = all.iter().all(|child| child.no_clobber || !child.writable);
         capabilities.uris = all.iter().any(|child| child.uris);
+        capabilities.signed_uris = all.iter().any(|child| child.signed_uris);
         capabilities
     }
 
@@ -274,6 +303,14 @@ impl Datastore for ChainedDatastore {
         let mut all = Vec::with_capacity(datasets.len());
         for dataset in datasets {
             all.push(self.chain.uris_of(dataset, predict).await?);
+        }
+        Ok(all)
+    }
+
+    async fn signed_uris(&self, datasets: &[DatasetRef], lifetime: Duration) -> Result<Vec<ArtifactUris>> {
+        let mut all = Vec::with_capacity(datasets.len());
+        for dataset in datasets {
+            all.push(self.chain.signed_uris_of(dataset, lifetime).await?);
         }
         Ok(all)
     }

@@ -7,6 +7,8 @@
 mod config;
 mod hub;
 mod target;
+#[cfg(feature = "webhook")]
+mod webhook;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,10 +31,10 @@ use target::Target;
 /// How often a target that is required is looked at while it is waited for.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// A datastore that publishes what it gets: to subscribers in this process, and as lines
-/// of JSON to sockets, pipes and files.
+/// A datastore that publishes what it gets: to subscribers in this process, as lines
+/// of JSON to sockets, pipes and files, and as arrays of JSON to web services.
 ///
-/// A line is an object with the keys
+/// A line, and an element of an array, is an object with the keys
 ///
 /// | key | value |
 /// |---|---|
@@ -42,6 +44,10 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// | `id`, `dataset_type`, `storage_class`, `run` | of the dataset |
 /// | `data_id` | values of dimensions, by name |
 /// | `missed` | number of events that were dropped before this one, if any |
+///
+/// A web service (cargo feature `webhook`) gets POST requests, one after the other and in the order
+/// of the events. What it does not answer with success is sent again, with the same header
+/// `idempotency-key`; so an event may come twice, but never after a later one.
 ///
 /// It can be written and not read: alone it keeps nothing, and in a chain it gets what it
 /// accepts besides the children that do.
@@ -55,6 +61,8 @@ struct Stream {
     constraints: Constraints,
     hub: StreamHub,
     targets: Mutex<Vec<Target>>,
+    #[cfg(feature = "webhook")]
+    webhooks: Vec<webhook::Webhook>,
     /// How long a write waits for targets; none if it does not.
     patience: Option<Duration>,
     read_only: bool,
@@ -75,6 +83,8 @@ impl StreamDatastore {
             constraints,
             hub,
             targets: Mutex::default(),
+            #[cfg(feature = "webhook")]
+            webhooks: Vec::new(),
             patience: None,
             read_only: false,
         };
@@ -112,22 +122,26 @@ impl Stream {
     fn wait(&self) -> Result<()> {
         let Some(patience) = self.patience else { return Ok(()) };
         let end = Moment::now() + patience;
+        self.wait_until(end).map_err(|error| {
+            let message = format!("datastore '{}' cannot publish: {}", self.name, error.message());
+            Error::new(error.kind(), message).with_retry(error.retry()).with_source(error)
+        })
+    }
+
+    fn wait_until(&self, end: Moment) -> Result<()> {
         loop {
             let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
             match targets.iter_mut().map(Target::ready).find(Result::is_err) {
-                None => return Ok(()),
-                Some(result) if Moment::now() >= end => {
-                    return result.map_err(|error| {
-                        let message =
-                            format!("datastore '{}' cannot publish: {}", self.name, error.message());
-                        Error::new(error.kind(), message).with_retry(error.retry()).with_source(error)
-                    });
-                }
+                None => break,
+                Some(result) if Moment::now() >= end => return result,
                 Some(_) => {}
             }
             drop(targets);
             std::thread::sleep(PAUSE);
         }
+        #[cfg(feature = "webhook")]
+        self.webhooks.iter().try_for_each(|webhook| webhook.ready(end))?;
+        Ok(())
     }
 
     fn publish(&self, events: &[StreamEvent]) {
@@ -137,6 +151,11 @@ impl Stream {
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
         for target in &mut *targets {
             events.iter().for_each(|event| target.publish(event));
+        }
+        drop(targets);
+        #[cfg(feature = "webhook")]
+        for webhook in &self.webhooks {
+            webhook.publish(events, self.patience.map(|patience| Moment::now() + patience));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Arrays in memory: numbers in any number of dimensions.
 
+use arcstr::ArcStr;
 use butler_core::{Error, ErrorKind, Result};
 
 macro_rules! array_values {
@@ -122,5 +123,38 @@ impl Array {
     #[must_use]
     pub fn values(&self) -> &ArrayValues {
         &self.values
+    }
+}
+
+/// The object of storage classes that are `arrays` in memory: several, each with a name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Arrays(Vec<(ArcStr, Array)>);
+
+impl Arrays {
+    /// Arrays with names.
+    ///
+    /// # Errors
+    /// `Argument` if two have one name.
+    pub fn new<N: Into<ArcStr>>(arrays: impl IntoIterator<Item = (N, Array)>) -> Result<Self> {
+        let arrays: Vec<(ArcStr, Array)> =
+            arrays.into_iter().map(|(name, array)| (name.into(), array)).collect();
+        for (at, (name, _)) in arrays.iter().enumerate() {
+            if arrays[..at].iter().any(|(other, _)| other == name) {
+                let message = format!("two arrays are called '{}'", name.escape_debug());
+                return Err(Error::new(ErrorKind::Argument, message));
+            }
+        }
+        Ok(Self(arrays))
+    }
+
+    /// Names and arrays, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&ArcStr, &Array)> {
+        self.0.iter().map(|(name, array)| (name, array))
+    }
+
+    /// An array by name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Array> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, array)| array)
     }
 }

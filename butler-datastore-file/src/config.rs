@@ -10,6 +10,7 @@ use butler_core::{
     DatastoreContext, DatastoreFactory, Error, ErrorKind, LookupTable, Result, Section, local_file,
 };
 
+use crate::cache::Cache;
 use crate::datastore::{FileDatastore, Settings};
 use crate::location::scheme;
 use crate::record;
@@ -62,9 +63,10 @@ pub(crate) enum Verification {
 /// | `checksum` | `true` | whether the BLAKE3 of what is written is recorded |
 /// | `verify_on_read` | `size` | `checksum` to compare checksums too |
 /// | `lease` | `1h` | age at which a writer or remover is taken for dead |
+/// | `cache` | none | table of the local cache of what lies in an object store, see below |
 /// | `concurrency` | 4, or the number of processors; 32 for objects | threads that work for one call |
 ///
-/// What a [genre](butler_core::Genres) says of templates and formatters counts as an entry of the key
+/// What a [genre](butler_core::Genres) says of templates, formatters and the cache counts as an entry of the key
 /// `genre:NAME`: after those of dataset types and patterns, before those of dimensions and storage classes.
 ///
 /// Roots in object stores come with cargo features:
@@ -87,6 +89,18 @@ pub(crate) enum Verification {
 /// | `retries` | 4 | how often something is tried again |
 /// | `connections` | 64 | requests at once, of all calls |
 /// | `conditional_puts` | `true` | `false` for an S3 server that ignores `If-None-Match`: paths must have `{id}` in them |
+///
+/// The table `cache` has these keys, one at least:
+///
+/// | key | default | meaning |
+/// |---|---|---|
+/// | `root` | a directory of this process | directory, which processes may share; `DAF_BUTLER_CACHE_DIRECTORY` of the environment comes first, `DAF_BUTLER_CACHE_DIRECTORY_IF_UNSET` last |
+/// | `mode` | `datasets` | what is counted: `datasets`, `files`, `size` (bytes), `age` (a duration), or `never` and `disabled`; the environment's `DAF_BUTLER_CACHE_EXPIRATION_MODE` (`disabled`, or `MODE=THRESHOLD`) comes first |
+/// | `threshold` | 4 datasets | how much stays when something new comes |
+/// | `cacheable` | `true` | whether artifacts are kept, by lookup key |
+///
+/// Whole artifacts are kept; who asks for a component, or with parameters, reads no more than that
+/// unless the whole is there.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FileDatastoreFactory;
 
@@ -100,6 +114,8 @@ impl DatastoreFactory for FileDatastoreFactory {
         let lease = section.duration("lease")?.unwrap_or(LEASE);
         let mut formatters = LookupTable::from_section(section, "formatters", context.universe)?;
         context.genres.fill(&mut formatters, "formatter", |genre| Ok(genre.formatter().cloned()))?;
+        let cache = Cache::from_section(section, context.universe, |name| std::env::var(name).ok())?;
+        let cache = cache.map(|cache| cache.with_genres(&context.genres)).transpose()?;
         let settings = Settings {
             table: record::table(&name),
             constraints: Constraints::from_section(section, context.universe)?
@@ -111,6 +127,7 @@ impl DatastoreFactory for FileDatastoreFactory {
             reader: Reader::new(Arc::clone(&context.storage_classes), Arc::clone(&context.delegates)),
             checksum: section.flag("checksum")?.unwrap_or(true),
             verification: verification(section)?,
+            cache,
             lease,
             read_only: context.read_only,
             name,

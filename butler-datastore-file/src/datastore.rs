@@ -1,5 +1,6 @@
 //! The datastore.
 
+mod archives;
 mod look;
 mod plan;
 mod read;
@@ -25,10 +26,12 @@ use butler_core::{
     DataId, DatasetRef, DatasetType, Error, ErrorKind, Formatters, LookupTable, Object, Result,
 };
 
+use crate::cache::Cache;
 use crate::config::Verification;
 use crate::record::FileRecord;
 use crate::store::Store;
 use crate::template::Templates;
+use archives::Archives;
 
 /// What configuration says.
 #[derive(Debug)]
@@ -43,6 +46,7 @@ pub(crate) struct Settings {
     pub(crate) reader: Reader,
     pub(crate) checksum: bool,
     pub(crate) verification: Verification,
+    pub(crate) cache: Option<Cache>,
     pub(crate) lease: Duration,
     pub(crate) read_only: bool,
 }
@@ -52,6 +56,7 @@ pub(crate) struct Settings {
 struct Inner {
     settings: Settings,
     store: Box<dyn Store>,
+    archives: Archives,
 }
 
 impl Deref for Inner {
@@ -70,7 +75,7 @@ pub(crate) struct FileDatastore {
 impl FileDatastore {
     /// A datastore over a store.
     pub(crate) fn new(settings: Settings, store: Box<dyn Store>) -> Self {
-        Self { inner: Arc::new(Inner { settings, store }) }
+        Self { inner: Arc::new(Inner { settings, store, archives: Archives::default() }) }
     }
 }
 
@@ -110,8 +115,10 @@ impl Datastore for FileDatastore {
         capabilities.readable = true;
         capabilities.transfer_modes = self.inner.store.transfer_modes();
         capabilities.artifacts = true;
+        capabilities.archives = true;
         capabilities.no_clobber = self.inner.store.replaces_nothing();
         capabilities.uris = true;
+        capabilities.signed_uris = self.inner.store.signs();
         capabilities
     }
 
@@ -157,6 +164,10 @@ impl Datastore for FileDatastore {
 
     async fn uris(&self, datasets: &[DatasetRef], predict: bool) -> Result<Vec<ArtifactUris>> {
         datasets.iter().map(|dataset| look::uris(&self.inner, dataset, predict)).collect()
+    }
+
+    async fn signed_uris(&self, datasets: &[DatasetRef], lifetime: Duration) -> Result<Vec<ArtifactUris>> {
+        look::signed_uris(&self.inner, datasets.to_vec(), lifetime).await
     }
 
     async fn verify(

@@ -5,6 +5,9 @@ mod fits;
 mod json;
 mod msgpack;
 mod npy;
+mod npz;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod python;
 mod raw;
 mod text;
@@ -32,8 +35,10 @@ const STRUCTURED: &[&str] = &["structured"];
 /// | `toml` | structured | `.toml` | a table; null and integers beyond 63 bits cannot be written, times are read as text |
 /// | `msgpack` | structured | `.msgpack` | MessagePack; binary data, extensions and numbers that are not finite are refused |
 /// | `csv` | table ([`Table`](crate::Table)) | `.ecsv` | CSV with a header of ECSV, which says the types; read without it, types show in the values |
+/// | `parquet` | table | `.parq` | Parquet (cargo feature `parquet`); columns and components are read alone; dates and times are the integers that are stored |
 /// | `npy` | array ([`Array`](crate::Array)) | `.npy` | an array of NumPy |
-/// | `fits` | array | `.fits` | an image of FITS; of several, the first, or that of the parameter `hdu`; component `header` |
+/// | `npz` | arrays ([`Arrays`](crate::Arrays)) | `.npz` | arrays of NumPy by name; of the parameter `names`, those alone are read |
+/// | `fits` | array, table | `.fits` | an image, or a binary table, of FITS; of several, the first, or that of the parameter `hdu`; component `header`; a number that is not a number is a missing one in tables |
 /// | `text` | text | `.txt` | UTF-8 |
 /// | `bytes` | bytes | `.bin` | as they are |
 ///
@@ -49,6 +54,9 @@ pub fn formatters() -> Formatters {
     formatters.register(Arc::new(msgpack::MessagePack));
     formatters.register(Arc::new(csv::Csv));
     formatters.register(Arc::new(npy::Npy));
+    formatters.register(Arc::new(npz::Npz));
+    #[cfg(feature = "parquet")]
+    formatters.register(Arc::new(parquet::Parquet));
     formatters.register(Arc::new(fits::Fits));
     formatters.register(Arc::new(text::Text));
     formatters.register(Arc::new(raw::RawBytes));

@@ -1,6 +1,8 @@
 //! Datastores of the Data Butler on local files, and the formatters.
 
+mod archive;
 mod array;
+mod cache;
 mod config;
 mod datastore;
 mod error;
@@ -14,7 +16,8 @@ mod table;
 mod template;
 mod work;
 
-pub use array::{Array, ArrayValues};
+pub use archive::{Archive, ArchiveWriter, Member, check_member_name};
+pub use array::{Array, ArrayValues, Arrays};
 pub use config::FileDatastoreFactory;
 pub use formatters::formatters;
 pub use table::{ColumnValues, Table, delegates};

@@ -12,7 +12,10 @@ use crate::journal::is_reserved;
 /// What is encoded in a path: everything but letters, digits, and `/-._~`.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Place of an artifact, as a record says it.
+/// What stands in a record between the path of an archive and the name of a member, as in the Python butler.
+pub(crate) const MEMBER: &str = "#zip-path=";
+
+/// Place of an artifact, as a record says it: a file, or the archive that it is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Location {
     /// Path under the root.
@@ -57,7 +60,8 @@ pub(crate) fn scheme(text: &str) -> Option<&str> {
 /// `Corrupt` if it does not.
 pub(crate) fn check_inside(path: &str) -> Result<()> {
     let mut parts = path.split('/');
-    let sound = parts.clone().all(|part| !matches!(part, "" | "." | ".."))
+    let sound = !path.contains(MEMBER)
+        && parts.clone().all(|part| !matches!(part, "" | "." | ".."))
         && !parts.next().is_some_and(is_reserved)
         && !path.contains('\0');
     if sound {
@@ -67,7 +71,6 @@ pub(crate) fn check_inside(path: &str) -> Result<()> {
 }
 
 /// A path as part of a URI.
-#[cfg(feature = "objects")]
 pub(crate) fn encode(path: &str) -> String {
     percent_encode(path.as_bytes(), ENCODED).to_string()
 }

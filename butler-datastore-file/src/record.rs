@@ -5,7 +5,7 @@ use butler_core::backend::{ColumnBatch, ColumnType, TableSpec, Value};
 use butler_core::registry::{OpaqueFetch, OpaqueTable};
 use butler_core::{ArtifactRecord, DatasetRef, Error, ErrorKind, Result};
 
-use crate::location::Location;
+use crate::location::{Location, MEMBER};
 
 /// Version of the table's layout.
 const VERSION: u32 = 1;
@@ -15,7 +15,10 @@ const VERSION: u32 = 1;
 pub(crate) struct FileRecord {
     /// Component that it holds; empty for the whole.
     pub(crate) component: ArcStr,
+    /// The file that holds it.
     pub(crate) location: Location,
+    /// Its name in that file, if that is an archive.
+    pub(crate) member: Option<ArcStr>,
     pub(crate) formatter: ArcStr,
     pub(crate) storage_class: ArcStr,
     /// BLAKE3 in hexadecimal, if it is known.
@@ -37,8 +40,8 @@ pub(crate) fn table(datastore: &str) -> OpaqueTable {
         .column("origin", Int, "first part of the dataset's id")
         .column("id", Int, "second part of the dataset's id")
         .column("component", Text, "component that the artifact holds; empty for the whole dataset")
-        .column("path", Text, "path under the root, or URI of an artifact that is not the datastore's")
-        .column("path_hash", Int, "first 64 bits of the BLAKE3 of the path, big-endian")
+        .column("path", Text, "path under the root, or URI of an artifact that is not the datastore's; then `#zip-path=` and a name, if it is in an archive")
+        .column("path_hash", Int, "first 64 bits of the BLAKE3 of the path of the file, big-endian")
         .column("formatter", Text, "name of the formatter that reads it")
         .column("storage_class", Text, "name of the storage class that it was written as")
         .nullable("checksum", Text, "BLAKE3 of the bytes in hexadecimal")
@@ -68,12 +71,11 @@ fn table_name(datastore: &str) -> ArcStr {
 impl FileRecord {
     /// The row, without the dataset's id.
     pub(crate) fn to_record(&self, datastore: &ArcStr, table: &ArcStr) -> ArtifactRecord {
-        let path = self.location.as_str();
         let size = self.size.map(|size| Value::Int(i64::try_from(size).unwrap_or(i64::MAX)));
         let values = [
             Value::Text(self.component.clone()),
-            Value::Text(path.clone()),
-            Value::Int(path_hash(path)),
+            Value::Text(self.path()),
+            Value::Int(path_hash(self.location.as_str())),
             Value::Text(self.formatter.clone()),
             Value::Text(self.storage_class.clone()),
             self.checksum.clone().map_or(Value::Null, Value::Text),
@@ -98,9 +100,12 @@ impl FileRecord {
             Value::Text(text) => Ok(text.clone()),
             _ => Err(corrupt()),
         };
+        let path = text(path)?;
+        let (file, member) = split_member(&path);
         Ok(Self {
             component: text(component)?,
-            location: Location::of_record(&text(path)?)?,
+            location: Location::of_record(file)?,
+            member: member.map(ArcStr::from),
             formatter: text(formatter)?,
             storage_class: text(storage_class)?,
             checksum: if checksum.is_null() { None } else { Some(text(checksum)?) },
@@ -110,6 +115,14 @@ impl FileRecord {
                 _ => return Err(corrupt()),
             },
         })
+    }
+
+    /// Its place, as it is recorded.
+    pub(crate) fn path(&self) -> ArcStr {
+        match &self.member {
+            None => self.location.as_str().clone(),
+            Some(member) => format!("{}{MEMBER}{member}", self.location.as_str()).into(),
+        }
     }
 
     /// Records of a dataset in a datastore, of those that are attached to it.
@@ -135,13 +148,18 @@ pub(crate) fn fetch_by_path<'a>(table: &ArcStr, paths: impl IntoIterator<Item = 
     }
 }
 
-/// Paths of the answer.
+/// Path of a file, and name in it if that is an archive.
+pub(crate) fn split_member(path: &str) -> (&str, Option<&str>) {
+    path.split_once(MEMBER).map_or((path, None), |(file, member)| (file, Some(member)))
+}
+
+/// Paths of files of the answer.
 ///
 /// # Errors
 /// `Unexpected` if it lacks the column.
 pub(crate) fn paths(rows: &ColumnBatch) -> Result<impl Iterator<Item = &str>> {
     let column = rows.column("path")?;
-    Ok((0..rows.len()).filter_map(move |row| column.text(row)))
+    Ok((0..rows.len()).filter_map(move |row| Some(split_member(column.text(row)?).0)))
 }
 
 #[cfg(test)]
@@ -179,10 +197,16 @@ mod tests {
 
     #[test]
     fn records_survive_their_rows() {
-        for (path, checksum, size) in [("r/a.json", Some("ab"), Some(3)), ("file:///x", None, None)] {
+        for (path, checksum, size) in [
+            ("r/a.json", Some("ab"), Some(3)),
+            ("file:///x", None, None),
+            ("zips/a.zip#zip-path=b#zip-path=c", None, None),
+        ] {
+            let (file, member) = split_member(path);
             let record = FileRecord {
                 component: "wcs".into(),
-                location: Location::of_record(path).unwrap(),
+                location: Location::of_record(file).unwrap(),
+                member: member.map(ArcStr::from),
                 formatter: "json".into(),
                 storage_class: "Wcs".into(),
                 checksum: checksum.map(ArcStr::from),
@@ -190,6 +214,8 @@ mod tests {
             };
             let row = record.to_record(&"d".into(), &"t".into());
             assert_eq!(FileRecord::of_record(&row).unwrap(), record);
+            assert_eq!(row.values[1], Value::Text(path.into()));
+            assert_eq!(row.values[2], Value::Int(path_hash(file)));
             assert_eq!(row.values.len() + 2, table("d").spec.columns.len());
         }
     }

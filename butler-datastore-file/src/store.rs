@@ -11,10 +11,11 @@ mod source;
 use std::fmt::Debug;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use arcstr::ArcStr;
 use butler_core::datastore::TransferMode;
-use butler_core::{ReadSource, Result};
+use butler_core::{Error, ErrorKind, ReadSource, Result};
 
 use crate::journal::EntryName;
 
@@ -46,6 +47,20 @@ pub(crate) trait Store: Debug + Send + Sync + 'static {
 
     /// URI of a path.
     fn uri(&self, path: &str) -> String;
+
+    /// Whether it gives addresses under which anybody can fetch artifacts.
+    fn signs(&self) -> bool {
+        false
+    }
+
+    /// Address under which anybody can fetch an artifact for a while.
+    ///
+    /// # Errors
+    /// `Unsupported` if it does not sign, `Argument` for a lifetime that is not allowed, those of the service.
+    fn signed_uri(&self, path: &str, lifetime: Duration) -> Result<String> {
+        let _ = lifetime;
+        Err(Error::new(ErrorKind::Unsupported, format!("no address of '{path}' can be signed")))
+    }
 
     /// The local file of a path, if there is such a thing.
     fn local_file(&self, path: &str) -> Option<PathBuf>;

@@ -102,20 +102,29 @@ impl Table {
     /// `Argument` for one that is not there.
     pub fn select(&self, names: &[String]) -> Result<Self> {
         let column = |name: &String| {
-            let found = self.column(name).cloned().ok_or_else(|| {
-                let known: Vec<&str> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
-                let message = format!("a table has no column '{}'", name.escape_debug());
-                match butler_core::suggest::nearest(name, known.iter().copied()) {
-                    Some(near) => {
-                        Error::new(ErrorKind::Argument, message).with_hint(format!("did you mean '{near}'?"))
-                    }
-                    None => Error::new(ErrorKind::Argument, message)
-                        .with_hint(format!("there are {}", known.join(", "))),
-                }
-            })?;
-            Ok((ArcStr::from(name.as_str()), found))
+            let found = self.column(name).cloned();
+            let known = || self.columns.iter().map(|(name, _)| name.as_str());
+            Ok((ArcStr::from(name.as_str()), found.ok_or_else(|| unknown_column(name, known()))?))
         };
-        Ok(Self { rows: self.rows, ..Self::new(names.iter().map(column).collect::<Result<Vec<_>>>()?)? })
+        Ok(Self::new(names.iter().map(column).collect::<Result<Vec<_>>>()?)?.with_rows(self.rows))
+    }
+
+    /// The same, with so many rows if it has no columns that could tell.
+    pub(crate) fn with_rows(mut self, rows: usize) -> Self {
+        if self.columns.is_empty() {
+            self.rows = rows;
+        }
+        self
+    }
+}
+
+/// The error for a column that a table has not.
+pub(crate) fn unknown_column<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Error {
+    let known: Vec<&str> = known.collect();
+    let error = Error::new(ErrorKind::Argument, format!("a table has no column '{}'", name.escape_debug()));
+    match butler_core::suggest::nearest(name, known.iter().copied()) {
+        Some(near) => error.with_hint(format!("did you mean '{near}'?")),
+        None => error.with_hint(format!("there are {}", known.join(", "))),
     }
 }
 
@@ -168,7 +177,7 @@ impl StorageClassDelegate for TableDelegate {
         class.check_parameters(parameters)?;
         let mut table = object.downcast_ref::<Table>()?.clone();
         if let Some(columns) = parameters.get("columns") {
-            table = table.select(&names(columns)?)?;
+            table = table.select(&column_names(columns)?)?;
         }
         Ok(Object::new(table))
     }
@@ -178,8 +187,11 @@ impl StorageClassDelegate for TableDelegate {
     }
 }
 
-/// Names of columns: a list, or one alone.
-fn names(value: &Structured) -> Result<Vec<String>> {
+/// Names of columns, as the read parameter `columns` has them: a list, or one alone.
+///
+/// # Errors
+/// `Argument` for something else.
+pub(crate) fn column_names(value: &Structured) -> Result<Vec<String>> {
     let name = |value: &Structured| value.as_str().map(str::to_owned);
     let all = match value {
         Structured::Array(items) => items.iter().map(name).collect(),

@@ -1,5 +1,6 @@
 //! The conformance suite of [`Datastore`].
 
+mod archives;
 mod books;
 mod capabilities;
 mod components;
@@ -8,6 +9,8 @@ mod constraints;
 mod context;
 mod copies;
 mod existence;
+mod faults;
+mod faulty;
 mod fixture;
 mod get;
 mod ingest;
@@ -35,6 +38,7 @@ use crate::case::{Case, Harness};
 
 pub use books::Books;
 pub use context::Opening;
+pub use faulty::{Call, CallFaults, Fault, FaultyDatastore, FaultyFactory};
 pub use storage::{FactoryHarness, LocalDirectory};
 
 /// What a [`Datastore`] is tested with.
@@ -68,6 +72,12 @@ pub trait Storage: Send + Sync {
 
     /// What lies in it behind the datastore's back; none if nobody can look there.
     fn backstage(&self) -> Option<&dyn Backstage> {
+        None
+    }
+
+    /// What makes parts of its datastores fail, such as children of chained ones. If there is
+    /// none, only the whole is made to fail.
+    fn faults(&self) -> Option<&CallFaults> {
         None
     }
 }
@@ -119,6 +129,15 @@ pub trait Backstage: Send + Sync {
 #[macro_export]
 macro_rules! __datastore_cases {
     ($then:ident [$($arguments:tt)*]) => { $crate::$then! { [$($arguments)*]
+        archives {
+            members_are_read_as_artifacts,
+            parts_and_shared_members_are_read,
+            an_archive_goes_with_its_last_dataset,
+            unsound_archives_are_refused,
+            what_an_archive_does_not_hold_is_refused,
+            archives_come_in_like_files,
+            a_lost_archive_is_told,
+        }
         capabilities {
             the_name_is_the_configured_one,
             unknown_keys_are_refused,
@@ -161,6 +180,14 @@ macro_rules! __datastore_cases {
             answers_come_in_the_order_of_questions,
             a_composite_exists_if_all_its_parts_do,
             what_is_stored_is_known,
+        }
+        faults {
+            a_write_that_fails_has_happened_or_not,
+            a_move_that_fails_loses_no_file,
+            a_removal_that_fails_has_happened_or_not,
+            a_read_that_fails_harms_no_other,
+            a_recovery_that_fails_is_done_by_the_next,
+            faults_at_random_lose_nothing_and_leave_nothing,
         }
         get {
             objects_come_in_the_order_asked_for,
@@ -273,6 +300,7 @@ macro_rules! __datastore_cases {
             uris_are_predicted,
             parts_have_uris_of_their_own,
             uris_are_encoded,
+            addresses_are_signed_or_that_is_unsupported,
         }
         verification {
             what_is_sound_is_not_found,

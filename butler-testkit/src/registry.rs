@@ -36,6 +36,7 @@ use butler_core::registry::Registry;
 use butler_core::{DimensionUniverse, Result};
 
 use crate::case::{Case, Harness};
+use crate::random::from_environment;
 
 /// What a [`Registry`] is tested with.
 #[async_trait]
@@ -51,9 +52,9 @@ pub trait RegistryHarness: Harness {
         2_000
     }
 
-    /// Number of dataset types that are many.
+    /// Number of dataset types that are many: `BUTLER_TEST_TYPES`, if it is set.
     fn many_types(&self) -> usize {
-        220
+        from_environment("BUTLER_TEST_TYPES").unwrap_or(220)
     }
 }
 

@@ -244,7 +244,11 @@ async fn bring(body: ArtifactBody, target: PathBuf, options: &RetrieveOptions) -
 }
 
 /// Makes a file under another name, and gives it its own: what has the name is whole.
-fn place(target: &Path, clobber: bool, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+pub(crate) fn place(
+    target: &Path,
+    clobber: bool,
+    make: impl FnOnce(&Path) -> io::Result<()>,
+) -> io::Result<()> {
     let part = partial(target);
     made_room(&part)?;
     match make(&part) {
@@ -313,7 +317,7 @@ fn relative(directory: &Path, file: &Path) -> PathBuf {
     up.chain(file.components().skip(common)).collect()
 }
 
-fn failed(path: &Path, error: &io::Error) -> Error {
+pub(crate) fn failed(path: &Path, error: &io::Error) -> Error {
     let kind = match error.kind() {
         io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
         io::ErrorKind::NotFound => ErrorKind::NotFound,

@@ -20,6 +20,8 @@ mod record;
 mod scalar;
 mod source;
 mod write;
+#[cfg(feature = "datastore-fs")]
+mod zip;
 
 pub use export::{ExportOptions, ExportReport, ExportSelection, ExportedArtifacts, export};
 pub use file::{Contents, Counts, ExportFile, Known};
@@ -27,3 +29,5 @@ pub use header::{FormatVersion, Header};
 pub use import::{ImportOptions, ImportReport, Observer, Progress, Stage, Tally, import};
 pub use item::{ExportedCollection, ExportedDatasets, ExportedFile, ExportedTags, ExportedValidity, Item};
 pub use pass::Part;
+#[cfg(feature = "datastore-fs")]
+pub use zip::{IngestZipOptions, ZipContents, ingest_zip, retrieve_zip};

@@ -521,3 +521,104 @@ fn artifacts_are_retrieved_once() {
     assert!(again.status == 1 && again.err.contains("exists"), "{}", again.err);
     repo.butler(&[&words[..], &["--clobber", "--transfer", "symlink"]].concat()).ok();
 }
+
+/// A watcher in another process.
+struct Watcher {
+    child: std::process::Child,
+    err: std::io::BufReader<std::process::ChildStderr>,
+}
+
+impl Watcher {
+    /// Starts one, and waits until it sees what comes.
+    fn start(repo: &Repo, words: &[&str]) -> Self {
+        use std::io::BufRead as _;
+        let mut child = Command::new(env!("CARGO_BIN_EXE_butler"))
+            .args(["watch", "repo", "--interval", "20ms"])
+            .args(words)
+            .current_dir(repo.0.path())
+            .env_remove("RUST_LOG")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut err = std::io::BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        err.read_line(&mut line).unwrap();
+        assert!(line.starts_with("watching"), "{line}");
+        Self { child, err }
+    }
+
+    fn end(mut self) -> Ended {
+        use std::io::Read as _;
+        let mut err = String::new();
+        self.err.read_to_string(&mut err).unwrap();
+        let output = self.child.wait_with_output().unwrap();
+        Ended { status: output.status.code().unwrap_or(-1), out: output.stdout, err }
+    }
+}
+
+#[test]
+fn what_others_store_is_watched_in_their_order_and_once() {
+    let repo = Repo::new();
+    let put = |name: &str, run: &str, detector: usize| {
+        let detector = format!("detector={detector}");
+        let words = ["put", "repo", name, "instrument=DemoCam", &detector, "--run", run, "--format", "json"];
+        let put: serde_json::Value = serde_json::from_str(&repo.butler_with(&words, b"x").ok()).unwrap();
+        put
+    };
+    repo.butler(&["register-dataset-type", "repo", "note", "Text", "detector"]).ok();
+    put("note", "u/x", 0);
+    let all = Watcher::start(&repo, &["--format", "ndjson", "--count", "5", "--timeout", "10m"]);
+    let some = Watcher::start(
+        &repo,
+        &["new*", "--where", "instrument = 'DemoCam' AND detector > 0", "--format", "json", "--count", "2"],
+    );
+    let table = Watcher::start(&repo, &["note", "--collections", "u/x,u/y*", "--count", "2"]);
+    let csv = Watcher::start(&repo, &["note", "--count", "1", "--format", "csv"]);
+    // What is registered while somebody watches is seen, too.
+    repo.butler(&["register-dataset-type", "repo", "newer", "Text", "detector"]).ok();
+    let mut stored = Vec::new();
+    for (name, run, detector) in [
+        ("note", "u/x", 1),
+        ("newer", "u/x", 0),
+        ("newer", "u/x", 1),
+        ("note", "u/yz", 2),
+        ("newer", "u/new", 3),
+    ] {
+        stored.push(put(name, run, detector));
+    }
+    let told = all.end().ok();
+    let told: Vec<serde_json::Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(told.len(), 5);
+    for dataset in &stored {
+        assert_eq!(told.iter().filter(|told| told == &dataset).count(), 1, "{dataset} in {told:?}");
+    }
+    let told: serde_json::Value = serde_json::from_str(&some.end().ok()).unwrap();
+    assert_eq!(told, serde_json::json!([stored[2], stored[4]]));
+    let told = table.end().ok();
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 2, "{told}");
+    assert!(lines[0].starts_with(&format!("note  u/x  {}  ", stored[0]["id"].as_str().unwrap())), "{told}");
+    assert!(lines[1].contains("u/yz") && lines[1].contains("detector: 2"), "{told}");
+    let told = csv.end().ok();
+    assert!(told.starts_with("type,run,id,data_id\nnote,u/x,"), "{told}");
+}
+
+#[test]
+fn a_watch_ends_when_it_is_told_to() {
+    let repo = Repo::new();
+    let ended = Watcher::start(&repo, &["--timeout", "30ms", "--format", "json"]).end();
+    assert_eq!((ended.status, String::from_utf8(ended.out).unwrap().as_str()), (0, "[]\n"), "{}", ended.err);
+    let ended = Watcher::start(&repo, &["--timeout", "30ms", "--count", "1"]).end();
+    assert_eq!(ended.status, 1);
+    assert!(ended.err.contains("only 0 of 1 datasets came in time"), "{}", ended.err);
+    let watcher = Watcher::start(&repo, &["--format", "json"]);
+    let pid = watcher.child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let ended = watcher.end();
+    assert_eq!((ended.status, ended.out.as_slice()), (130, b"[]\n".as_slice()), "{}", ended.err);
+    let ended = repo.butler(&["watch", "repo", "--where", "nonsense = 3", "--timeout", "1s"]);
+    assert_eq!(ended.status, 1);
+    let ended = repo.butler(&["watch", "repo", "--count", "0"]);
+    assert_eq!(ended.status, 2);
+}

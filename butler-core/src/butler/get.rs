@@ -1,5 +1,7 @@
 //! Stored datasets: read, looked for, located.
 
+use std::time::Duration;
+
 use std::any::Any;
 use std::sync::Arc;
 
@@ -153,6 +155,20 @@ impl Butler {
             }
         }
         self.inner.datastore.uris(&known, predict).await
+    }
+
+    /// Addresses under which anybody can fetch the artifacts of datasets for a while.
+    ///
+    /// # Errors
+    /// `NotFound` if one is not stored; `Unsupported` if the datastore cannot sign, or for artifacts that
+    /// lie elsewhere.
+    pub async fn signed_uris(
+        &self,
+        datasets: &[DatasetRef],
+        lifetime: Duration,
+    ) -> Result<Vec<ArtifactUris>> {
+        let known = self.with_records(datasets.to_vec()).await?;
+        self.inner.datastore.signed_uris(&known, lifetime).await
     }
 
     /// Artifacts of a dataset, as bytes.

@@ -8,7 +8,7 @@ use super::store::Change;
 use super::target::{Draft, PutTarget};
 use crate::collection::{CollectionType, check_collection_name};
 use crate::dataset::{DatasetKind, DatasetRef, IdGenerationMode, NewDataset};
-use crate::datastore::{Acceptance, FileDataset, TransferMode, WriteRequest};
+use crate::datastore::{Acceptance, ArchiveFile, FileDataset, TransferMode, WriteRequest};
 use crate::object::Object;
 use crate::registry::{DatasetInsert, InsertMode, Operation, RegistryBatch};
 use crate::time::Instant;
@@ -153,6 +153,38 @@ impl Butler {
     pub async fn ingest(&self, files: Vec<IngestFile>, options: &IngestOptions) -> Result<Vec<DatasetRef>> {
         let mut change = Change::default();
         let datasets = self.ingest_into(&mut change, files, options).await?;
+        self.carry_out(change).await?;
+        Ok(datasets)
+    }
+
+    /// Makes the artifacts in a zip archive known as datasets; the archive stays one file.
+    ///
+    /// Runs are registered if they are new. With `skip_existing`, nothing happens if all of the
+    /// datasets are stored already; the mode of ids is of no account, for they are known.
+    ///
+    /// # Errors
+    /// As [`ingest`](Self::ingest); `ConflictingDefinition` if some of the datasets are stored already;
+    /// `Corrupt` for an archive that is unsound or not what is said of it.
+    pub async fn ingest_archive(
+        &self,
+        archive: ArchiveFile,
+        options: &IngestOptions,
+    ) -> Result<Vec<DatasetRef>> {
+        let datasets = archive.datasets.clone();
+        if options.skip_existing {
+            let known = self.with_records(datasets.clone()).await?;
+            if known.iter().all(|dataset| self.inner.datastore.knows(dataset)) {
+                return Ok(Vec::new());
+            }
+        }
+        let incoming: Vec<Incoming> = datasets
+            .iter()
+            .map(|dataset| Incoming { new_run: true, ..Incoming::known(dataset.clone()) })
+            .collect();
+        self.check_not_stored(&incoming, &[]).await?;
+        let mut change = Change::default();
+        change.batch.extend(self.insertions(&incoming)?);
+        change.requests.push(WriteRequest::IngestArchive { archive, mode: options.mode });
         self.carry_out(change).await?;
         Ok(datasets)
     }

@@ -19,6 +19,8 @@ pub(super) struct Session {
     tables: Vec<OpaqueTable>,
     /// What the bridge to the datastores has to say.
     preamble: Option<Operation>,
+    /// When it was opened, if the clock could be read.
+    opened: Option<Instant>,
     /// Whether a transaction has written down that the session exists.
     begun: AtomicBool,
     /// Journal entries that are gone, and whose outcomes may go.
@@ -35,8 +37,19 @@ pub(super) struct Extras {
 
 impl Session {
     pub(super) fn new(tables: Vec<OpaqueTable>, preamble: Option<Operation>) -> Self {
-        let (issuer, begun) = (IdIssuer::new(), AtomicBool::new(false));
-        Self { issuer, tables, preamble, begun, forgettable: Mutex::default() }
+        Self {
+            issuer: IdIssuer::new(),
+            tables,
+            preamble,
+            opened: Instant::now().ok(),
+            begun: AtomicBool::new(false),
+            forgettable: Mutex::default(),
+        }
+    }
+
+    /// When it was opened, if the clock could be read.
+    pub(super) fn opened(&self) -> Option<Instant> {
+        self.opened
     }
 
     pub(super) fn issuer(&self) -> &IdIssuer {

@@ -48,7 +48,7 @@ impl Butler {
     /// transaction is open while bytes move. Whatever fails is undone at once; a process
     /// that dies, or a call that is dropped half-way, leaves its entries to a recovery.
     pub(super) async fn carry_out(&self, change: Change) -> Result<BatchReport> {
-        self.session()?;
+        let opened = self.session()?.opened();
         let Change { requests, unstored, mut batch } = change;
         let wanted = batch.operations().len();
         // What takes the place of something that goes finds that there, and is not in its way.
@@ -64,6 +64,10 @@ impl Butler {
                 let error = self.explained(error, &datasets).await;
                 return Err(if undone { error } else { left_over(error) });
             }
+        }
+        // Whoever follows what is ingested must not miss what took its time to be stored.
+        if let Some(opened) = opened {
+            batch.ingest_now(opened)?;
         }
         failpoint::reach("registry begins");
         let entries = transactions.entries();

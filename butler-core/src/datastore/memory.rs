@@ -119,9 +119,11 @@ impl Datastore for MemoryDatastore {
             writable: !self.read_only,
             readable: true,
             transfer_modes: Vec::new(),
+            archives: false,
             artifacts: false,
             no_clobber: true,
             uris: true,
+            signed_uris: false,
         }
     }
 

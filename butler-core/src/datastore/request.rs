@@ -27,6 +27,38 @@ pub struct FileDataset {
     pub formatter: Option<ArcStr>,
 }
 
+/// A zip archive of artifacts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ArchiveFile {
+    /// Path or URL.
+    pub path: ArcStr,
+    /// Path under the root of a datastore, which does not depend on where it comes from.
+    pub name: ArcStr,
+    /// Datasets that it holds, at least one.
+    pub datasets: Vec<DatasetRef>,
+    /// What it holds of them.
+    pub members: Vec<ArchiveMember>,
+}
+
+/// An artifact in an archive.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ArchiveMember {
+    /// Path in the archive.
+    pub path: ArcStr,
+    /// Datasets that it is of, at least one.
+    pub datasets: Vec<DatasetId>,
+    /// Component that it holds, if not the whole.
+    pub component: Option<ArcStr>,
+    /// Name of the formatter that reads it.
+    pub formatter: ArcStr,
+    /// Name of the storage class that it was written as.
+    pub storage_class: ArcStr,
+    /// Number of bytes, if it is known.
+    pub size: Option<u64>,
+    /// BLAKE3 of the bytes in hexadecimal, if it is known.
+    pub checksum: Option<ArcStr>,
+}
+
 /// Bytes of an artifact on their way from one datastore to another.
 pub enum ArtifactBody {
     /// All of them.
@@ -85,6 +117,13 @@ pub enum WriteRequest {
         /// Whether size and checksum are determined.
         track_attributes: bool,
     },
+    /// An archive of artifacts, which stays one file.
+    IngestArchive {
+        /// The archive and its datasets.
+        archive: ArchiveFile,
+        /// How it comes in.
+        mode: TransferMode,
+    },
     /// Artifacts of another datastore.
     Copy {
         /// Datasets that the artifacts are of.
@@ -101,6 +140,7 @@ impl WriteRequest {
         match self {
             Self::Put { dataset, .. } => std::slice::from_ref(dataset),
             Self::Ingest { file, .. } => &file.datasets,
+            Self::IngestArchive { archive, .. } => &archive.datasets,
             Self::Copy { datasets, .. } => datasets,
         }
     }

@@ -30,12 +30,16 @@ pub struct DatastoreCapabilities {
     pub readable: bool,
     /// Ways in which files come in; none if it takes no files.
     pub transfer_modes: Vec<TransferMode>,
+    /// Whether it takes archives, and reads what is in them.
+    pub archives: bool,
     /// Whether what it stores is bytes, which can be opened, and copied from another datastore.
     pub artifacts: bool,
     /// Whether a new artifact never replaces one that is there, whoever wrote it.
     pub no_clobber: bool,
     /// Whether artifacts have URIs.
     pub uris: bool,
+    /// Whether artifacts can be given addresses under which anybody can fetch them for a while.
+    pub signed_uris: bool,
 }
 
 /// Whether a datastore stores datasets of a type.
@@ -309,7 +313,8 @@ pub trait Datastore: Debug + Send + Sync + 'static {
     /// `ReadOnly`; `DatasetTypeNotSupported` if it refuses a dataset; `Argument` if a dataset is given
     /// twice or is a component; `Template` if a path cannot be made, or two requests lead to the same;
     /// `Unsupported` for a way of transfer that it has not; `NotFound` for a file to ingest that is not
-    /// there, `Permission` for one that cannot be read; `StorageClass` and `Formatter` for objects that
+    /// there, `Permission` for one that cannot be read; `Corrupt` for an archive that is unsound or not what
+    /// is said of it; `StorageClass` and `Formatter` for objects that
     /// can be seen not to fit.
     async fn prepare_write(&self, requests: Vec<WriteRequest>) -> Result<Box<dyn WriteTransaction>>;
 
@@ -361,6 +366,20 @@ pub trait Datastore: Debug + Send + Sync + 'static {
     /// # Errors
     /// `NotFound` for a dataset without records, unless predicted.
     async fn uris(&self, datasets: &[DatasetRef], predict: bool) -> Result<Vec<ArtifactUris>>;
+
+    /// Addresses under which anybody can fetch the artifacts of datasets for a while, in the order asked for.
+    ///
+    /// Behaviour: of artifacts that anybody can fetch anyway, their URIs; of a member of an archive, that of
+    /// the archive, with the member in the fragment.
+    ///
+    /// # Errors
+    /// `NotFound` for a dataset without records; `Unsupported` without the capability, or for artifacts that lie
+    /// elsewhere; `Argument` for a lifetime that the service does not allow.
+    async fn signed_uris(&self, datasets: &[DatasetRef], lifetime: Duration) -> Result<Vec<ArtifactUris>> {
+        let _ = (datasets, lifetime);
+        Err(Error::new(ErrorKind::Unsupported, format!("datastore '{}' cannot sign addresses", self.name()))
+            .with_hint("object stores such as S3 can"))
+    }
 
     /// Compares records with artifacts: those of some datasets, which have their records attached, and,
     /// if orphans are asked for, all artifacts there are.

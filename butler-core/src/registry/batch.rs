@@ -268,6 +268,22 @@ impl RegistryBatch {
         &self.operations
     }
 
+    /// Datasets that are said to be ingested since a time are ingested now; those of before stay so.
+    ///
+    /// # Errors
+    /// Those of the clock.
+    pub(crate) fn ingest_now(&mut self, since: Instant) -> crate::Result<()> {
+        let now = Instant::now()?;
+        for operation in &mut self.operations {
+            if let Operation::InsertDatasets(insert) = operation
+                && insert.ingested_at >= since
+            {
+                insert.ingested_at = now;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether there are no changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {

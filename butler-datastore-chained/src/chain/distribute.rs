@@ -1,7 +1,7 @@
 //! Which child gets what.
 
 use butler_core::datastore::{Acceptance, FileDataset, TransferMode, WriteRequest};
-use butler_core::{DatasetRef, Error, ErrorKind, Result};
+use butler_core::{DatasetId, DatasetRef, Error, ErrorKind, Result};
 
 use super::share::copies;
 use super::{Chain, Child};
@@ -11,6 +11,7 @@ use super::{Chain, Child};
 enum Need {
     Objects,
     Files(TransferMode),
+    Archives(TransferMode),
     Artifacts,
 }
 
@@ -19,6 +20,7 @@ impl Need {
         match request {
             WriteRequest::Put { .. } => Self::Objects,
             WriteRequest::Ingest { mode, .. } => Self::Files(*mode),
+            WriteRequest::IngestArchive { mode, .. } => Self::Archives(*mode),
             WriteRequest::Copy { .. } => Self::Artifacts,
         }
     }
@@ -30,6 +32,7 @@ impl Need {
             // Whoever cannot read anyway only wants to know of it.
             _ if !capabilities.readable => true,
             Self::Files(mode) => capabilities.transfer_modes.contains(&mode),
+            Self::Archives(mode) => capabilities.archives && capabilities.transfer_modes.contains(&mode),
             Self::Artifacts => capabilities.artifacts,
         }
     }
@@ -92,6 +95,7 @@ fn takers(chain: &Chain, request: &WriteRequest) -> Result<Vec<(usize, Vec<Datas
 fn unable(chain: &Chain, need: Need, dataset: &DatasetRef) -> Error {
     let what = match need {
         Need::Files(mode) => format!("ingest files by transfer mode '{mode}'"),
+        Need::Archives(mode) => format!("ingest archives by transfer mode '{mode}'"),
         Need::Artifacts => "take artifacts of other datastores".to_owned(),
         Need::Objects => "take objects".to_owned(),
     };
@@ -109,16 +113,28 @@ fn share(chain: &Chain, request: WriteRequest, takers: Vec<(usize, Vec<DatasetRe
             }
         }
         WriteRequest::Ingest { file, mode, track_attributes } => {
-            let readable = |child: usize| chain.children[child].datastore.capabilities().readable;
-            let last = takers.iter().map(|(child, _)| *child).filter(|child| readable(*child)).max();
-            for (child, datasets) in takers {
+            for (child, datasets, mode) in movers(chain, takers, mode) {
                 let file = FileDataset { datasets, ..file.clone() };
-                // It can be moved once only.
-                let mode = match mode {
-                    TransferMode::Move if Some(child) != last => TransferMode::Copy,
-                    mode => mode,
-                };
                 shares[child].push(WriteRequest::Ingest { file, mode, track_attributes });
+            }
+        }
+        WriteRequest::IngestArchive { archive, mode } => {
+            for (child, datasets, mode) in movers(chain, takers, mode) {
+                let mut archive = archive.clone();
+                let left: Vec<DatasetId> = archive
+                    .datasets
+                    .iter()
+                    .map(DatasetRef::id)
+                    .filter(|id| !datasets.iter().any(|dataset| dataset.id() == *id))
+                    .collect();
+                // What is wrong with it otherwise, the child tells.
+                archive.members.retain_mut(|member| {
+                    let was_empty = member.datasets.is_empty();
+                    member.datasets.retain(|id| !left.contains(id));
+                    was_empty || !member.datasets.is_empty()
+                });
+                archive.datasets = datasets;
+                shares[child].push(WriteRequest::IngestArchive { archive, mode });
             }
         }
         WriteRequest::Copy { artifacts, .. } => {
@@ -128,6 +144,20 @@ fn share(chain: &Chain, request: WriteRequest, takers: Vec<(usize, Vec<DatasetRe
             }
         }
     }
+}
+
+/// Who takes a file, and how: it can be moved once only.
+fn movers(
+    chain: &Chain,
+    takers: Vec<(usize, Vec<DatasetRef>)>,
+    mode: TransferMode,
+) -> impl Iterator<Item = (usize, Vec<DatasetRef>, TransferMode)> {
+    let readable = |child: usize| chain.children[child].datastore.capabilities().readable;
+    let last = takers.iter().map(|(child, _)| *child).filter(|child| readable(*child)).max();
+    takers.into_iter().map(move |(child, datasets)| match mode {
+        TransferMode::Move if Some(child) != last => (child, datasets, TransferMode::Copy),
+        mode => (child, datasets, mode),
+    })
 }
 
 /// For each request, the only child that may take it, if it is about a file under the root of that.

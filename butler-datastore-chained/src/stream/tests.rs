@@ -6,19 +6,19 @@ use butler_testkit::datastore::{Books, Opening};
 
 use super::*;
 
-fn build(factory: &StreamDatastoreFactory, text: &str) -> Result<Arc<dyn Datastore>> {
+pub(super) fn build(factory: &StreamDatastoreFactory, text: &str) -> Result<Arc<dyn Datastore>> {
     let mut config = Config::default();
     config.merge_text(&format!("[datastore]\n{text}"), "test").unwrap();
     factory.build(&config.section("datastore").unwrap(), &Opening::default().context().unwrap())
 }
 
-fn dataset(name: &str) -> DatasetRef {
+pub(super) fn dataset(name: &str) -> DatasetRef {
     let dataset_type = DatasetType::new(name, DimensionUniverse::default().empty(), "Number").unwrap();
     let data_id = DataId::empty(DimensionUniverse::default());
     DatasetRef::new(IdIssuer::new().issue(), dataset_type, data_id, "run".into()).unwrap()
 }
 
-async fn write(datastore: &Arc<dyn Datastore>, names: &[&str]) -> Result<Vec<DatasetRef>> {
+pub(super) async fn write(datastore: &Arc<dyn Datastore>, names: &[&str]) -> Result<Vec<DatasetRef>> {
     let datasets: Vec<DatasetRef> = names.iter().map(|name| dataset(name)).collect();
     let request = |dataset: &DatasetRef| WriteRequest::Put {
         dataset: dataset.clone(),

@@ -155,6 +155,143 @@ async fn each_child_gets_what_it_accepts() {
 }
 
 #[tokio::test]
+async fn children_choose_by_all_that_a_dataset_is() {
+    let universe = DimensionUniverse::default();
+    // Without dimension records there are no other paths.
+    let child = |name: &str, settings: &str| {
+        child(name, &format!("{settings}\ntemplates.default = '{{run}}/{{datasetType}}_{{id}}'"))
+    };
+    let children = child("a", "accept = ['detector+']")
+        + &child("b", "accept = ['Pair', 'genre:calibration']")
+        + &child("c", "reject = ['genre:calibration', 'Pair']\naccept = [{ 'instrument<Cam>' = ['all'] }]");
+    let values: [(&str, butler_core::DimensionValue); 2] =
+        [("instrument", "Cam".into()), ("detector", 1.into())];
+    for (dimensions, class, genre, expected) in [
+        (&["detector"][..], "Number", None, vec!["a", "c"]),
+        (&["detector"][..], "Number", Some("calibration"), vec!["a", "b"]),
+        (&["instrument"][..], "Number", None, vec!["c"]),
+        (&["instrument"][..], "Number", Some("calibration"), vec!["b"]),
+        (&[][..], "Number", Some("calibration"), vec!["b"]),
+        (&["instrument"][..], "Pair", None, vec!["b"]),
+        (&[][..], "Number", Some("raw"), vec![]),
+    ] {
+        let fixture = Fixture::new(&children);
+        let group = universe.conform(dimensions).unwrap();
+        let dataset_type = DatasetType::new("x", group, class).unwrap().with_genre(genre.map(ArcStr::from));
+        let pairs = values.iter().filter(|(name, _)| group.names().contains(name)).cloned();
+        let data_id = DataId::from_pairs(group, pairs).unwrap();
+        let dataset = DatasetRef::new(fixture.issuer.issue(), dataset_type, data_id, "run".into()).unwrap();
+        let acceptance = fixture.datastore.acceptance(dataset.dataset_type(), Some(dataset.data_id()));
+        assert_eq!(acceptance == Acceptance::Refused, expected.is_empty());
+        let accepting = format!("{dimensions:?} {class} {genre:?}");
+        match fixture.datastore.prepare_write(vec![put(&dataset, 1)]).await {
+            Ok(write) => {
+                let entries = write.entries().len();
+                assert_eq!((entries, fixture.children()), (expected.len(), expected), "{accepting}");
+                write.roll_back().await.unwrap();
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::DatasetTypeNotSupported);
+                assert!(expected.is_empty(), "{accepting}: {error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_nearest_child_is_read() {
+    let fixture = Fixture::new(&(child("a", "") + &child("b", "")));
+    let stored = fixture.put("x", 1).await.unwrap();
+    let path = |child: &str| {
+        let name = fixture.files(child).remove(0);
+        let root = fixture.directory.path().join(child);
+        find(&root, &name).unwrap()
+    };
+    // Of one size, so that only their content tells who was asked.
+    std::fs::write(path("b"), "2").unwrap();
+    assert_eq!(fixture.get(&stored).await.unwrap(), 1);
+    std::fs::write(path("a"), "3").unwrap();
+    assert_eq!(fixture.get(&stored).await.unwrap(), 3);
+    std::fs::remove_file(path("a")).unwrap();
+    assert_eq!(fixture.get(&stored).await.unwrap(), 2);
+}
+
+fn find(root: &Path, name: &str) -> Option<std::path::PathBuf> {
+    std::fs::read_dir(root).ok()?.flatten().find_map(|item| match item.path().is_dir() {
+        true => find(&item.path(), name),
+        false => (item.file_name().to_str() == Some(name)).then(|| item.path()),
+    })
+}
+
+#[tokio::test]
+async fn all_children_are_verified() {
+    let fixture = Fixture::new(&(child("a", "") + &memory("") + &child("b", "")));
+    let stored = fixture.put("x", 1).await.unwrap();
+    let options = butler_core::datastore::VerifyOptions { checksum: true, orphans: true };
+    let verify = async || {
+        let found = fixture.datastore.verify(&fixture.books, std::slice::from_ref(&stored), &options).await;
+        let mut found: Vec<String> = found
+            .unwrap()
+            .iter()
+            .map(|finding| format!("{} {:?}", finding.datastore, finding.kind))
+            .collect();
+        found.sort();
+        found
+    };
+    assert_eq!(verify().await, [""; 0]);
+    let of = |child: &str| {
+        let root = fixture.directory.path().join(child);
+        find(&root, &fixture.files(child)[0]).unwrap()
+    };
+    std::fs::write(of("a").with_file_name("orphan.plain"), "1").unwrap();
+    std::fs::write(of("b"), "2").unwrap();
+    assert_eq!(verify().await, ["a Orphan", "b Checksum"]);
+    std::fs::remove_file(of("b")).unwrap();
+    assert_eq!(verify().await, ["a Orphan", "b Missing"]);
+}
+
+#[tokio::test]
+async fn chains_are_nested_as_configured() {
+    let text = "[[datastore.children]]
+        kind = 'chained'
+        name = 'near'
+        write = 'first'
+        [[datastore.children.children]]
+        kind = 'chained'
+        name = 'nearest'
+        accept = ['x']
+        [[datastore.children.children.children]]
+        kind = 'memory'
+        [[datastore.children.children.children]]
+        kind = 'file'
+        name = 'a'
+        root = '<d>/a'
+        [[datastore.children.children]]
+        kind = 'file'
+        name = 'b'
+        root = '<d>/b'
+        [[datastore.children]]
+        kind = 'stream'
+        to = 'file:<d>/log'
+        accept = ['y']
+        [[datastore.children]]
+        kind = 'file'
+        name = 'c'
+        root = '<d>/c'
+        reject = ['y']";
+    for (name, expected, told) in [("x", vec!["a", "c"], 0), ("y", vec!["b"], 1), ("z", vec!["b", "c"], 0)] {
+        let fixture = Fixture::new(text);
+        let stored = fixture.put(name, 1).await.unwrap();
+        assert_eq!(fixture.children(), expected, "{name}");
+        let log = std::fs::read_to_string(fixture.directory.path().join("log")).unwrap_or_default();
+        assert_eq!(log.lines().count(), told);
+        assert_eq!(fixture.get(&stored).await.unwrap(), 1);
+        fixture.remove(&stored).await.unwrap();
+        assert_eq!(fixture.children(), [""; 0]);
+    }
+}
+
+#[tokio::test]
 async fn one_batch_is_split_between_children() {
     let fixture = Fixture::new(&(child("a", "accept = ['x']") + &child("b", "accept = ['y']")));
     let datasets = ["x", "y", "x"].map(|name| fixture.dataset(name));

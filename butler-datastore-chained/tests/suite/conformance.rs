@@ -19,3 +19,8 @@ mod files_and_files {
 mod first_of_chained_files {
     butler_testkit::datastore_suite!(|| Some(super::ChainHarness::new("first", &["chained", "memory"])));
 }
+
+/// One child after the other is made to fail.
+mod files_and_files_that_fail {
+    butler_testkit::datastore_suite!(|| Some(super::ChainHarness::new("all", &["file", "file"]).faulty()));
+}

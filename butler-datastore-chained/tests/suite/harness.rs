@@ -4,22 +4,31 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use butler_core::datastore::{Datastore, MemoryDatastoreFactory};
-use butler_core::{Config, DatastoreContext, DatastoreFactory, Factories, Result};
+use butler_core::{Config, DatastoreFactory, Factories, Result};
 use butler_datastore_chained::{ChainedDatastoreFactory, StreamDatastoreFactory};
 use butler_datastore_file::FileDatastoreFactory;
 use butler_testkit::Harness;
-use butler_testkit::datastore::{Backstage, DatastoreHarness, LocalDirectory, Opening, Storage};
+use butler_testkit::datastore::{
+    Backstage, CallFaults, DatastoreHarness, FaultyFactory, LocalDirectory, Opening, Storage,
+};
 
 /// Harness of chained datastores with children of some kinds.
 #[derive(Clone, Debug)]
 pub(crate) struct ChainHarness {
     policy: &'static str,
     kinds: &'static [&'static str],
+    /// Whether its children can be made to fail.
+    faulty: bool,
 }
 
 impl ChainHarness {
     pub(crate) fn new(policy: &'static str, kinds: &'static [&'static str]) -> Self {
-        Self { policy, kinds }
+        Self { policy, kinds, faulty: false }
+    }
+
+    /// Its children can be made to fail.
+    pub(crate) fn faulty(self) -> Self {
+        Self { faulty: true, ..self }
     }
 }
 
@@ -33,39 +42,49 @@ impl Harness for ChainHarness {
 impl DatastoreHarness for ChainHarness {
     async fn storage(&self) -> Result<Box<dyn Storage>> {
         let directories = self.kinds.iter().map(|_| LocalDirectory::new()).collect::<Result<_>>()?;
-        Ok(Box::new(ChainStorage { harness: self.clone(), directories, kept: Mutex::default() }))
+        let faults = self.faulty.then(CallFaults::default);
+        Ok(Box::new(ChainStorage { harness: self.clone(), directories, faults, kept: Mutex::default() }))
     }
 }
 
 struct ChainStorage {
     harness: ChainHarness,
     directories: Vec<LocalDirectory>,
+    faults: Option<CallFaults>,
     /// What is in memory is gone with the handle that was opened last.
     kept: Mutex<Option<Arc<dyn Datastore>>>,
 }
 
-/// The factories of all kinds.
-pub(crate) fn factories() -> Factories {
+/// The factories of all kinds, of which those that keep something can fail.
+fn factories(faults: Option<&CallFaults>) -> Factories {
     let mut factories = Factories::default();
-    factories.add_datastore("file", Arc::new(FileDatastoreFactory));
-    factories.add_datastore("memory", Arc::new(MemoryDatastoreFactory));
+    let kinds: [(&str, Arc<dyn DatastoreFactory>); 2] =
+        [("file", Arc::new(FileDatastoreFactory)), ("memory", Arc::new(MemoryDatastoreFactory))];
+    for (kind, factory) in kinds {
+        factories.add_datastore(
+            kind,
+            match faults {
+                Some(faults) => Arc::new(FaultyFactory::new(factory, faults.clone())),
+                None => factory,
+            },
+        );
+    }
     factories.add_datastore("chained", Arc::new(ChainedDatastoreFactory));
     factories.add_datastore("stream", Arc::new(StreamDatastoreFactory::default()));
     factories
 }
 
-/// What datastores of the tests know.
-pub(crate) fn context(opening: &Opening) -> Result<DatastoreContext> {
-    let mut context = opening.context()?;
-    context.factories = Arc::new(factories());
-    Ok(context)
-}
-
 /// Builds a chained datastore of the text of its table.
 pub(crate) fn build(text: &str, opening: &Opening) -> Result<Arc<dyn Datastore>> {
+    build_faulty(text, opening, None)
+}
+
+fn build_faulty(text: &str, opening: &Opening, faults: Option<&CallFaults>) -> Result<Arc<dyn Datastore>> {
     let mut config = Config::default();
     config.merge_text(&format!("[datastore]\n{text}"), "test")?;
-    ChainedDatastoreFactory.build(&config.section("datastore")?, &context(opening)?)
+    let mut context = opening.context()?;
+    context.factories = Arc::new(factories(faults));
+    ChainedDatastoreFactory.build(&config.section("datastore")?, &context)
 }
 
 impl ChainStorage {
@@ -101,7 +120,7 @@ impl ChainStorage {
 #[async_trait]
 impl Storage for ChainStorage {
     async fn open(&self, opening: &Opening) -> Result<Arc<dyn Datastore>> {
-        let opened = build(&self.text(opening), opening)?;
+        let opened = build_faulty(&self.text(opening), opening, self.faults.as_ref())?;
         let mut kept = self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Ok(Arc::clone(kept.insert(opened)))
     }
@@ -110,5 +129,9 @@ impl Storage for ChainStorage {
     fn backstage(&self) -> Option<&dyn Backstage> {
         let first = self.directories.first().filter(|_| self.harness.policy == "first");
         first.map(|directory| directory as &dyn Backstage)
+    }
+
+    fn faults(&self) -> Option<&CallFaults> {
+        self.faults.as_ref()
     }
 }

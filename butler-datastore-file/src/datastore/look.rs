@@ -2,15 +2,17 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arcstr::ArcStr;
 use butler_core::datastore::{Artifact, ArtifactBody, ArtifactUris};
 use butler_core::{DatasetRef, Error, ErrorKind, ReadSource, Result, local_file};
 
 use super::Inner;
+use super::archives::open_member;
 use super::plan::TypePlan;
 use super::read::check_size;
-use crate::location::{Location, scheme};
+use crate::location::{Location, MEMBER, encode, scheme};
 use crate::record::FileRecord;
 use crate::store::{FileSource, is_file};
 use crate::work::{Shared, blocking, joined, start};
@@ -24,7 +26,15 @@ pub(super) fn no_records(inner: &Inner, dataset: &DatasetRef) -> Error {
 }
 
 /// Opens an artifact wherever it is.
-pub(super) fn open_location(inner: &Inner, location: &Location) -> Result<Box<dyn ReadSource>> {
+pub(super) fn open_record(inner: &Inner, record: &FileRecord) -> Result<Box<dyn ReadSource>> {
+    match &record.member {
+        None => open_file(inner, &record.location),
+        Some(member) => open_member(inner, &record.location, member),
+    }
+}
+
+/// Opens the file of an artifact.
+pub(super) fn open_file(inner: &Inner, location: &Location) -> Result<Box<dyn ReadSource>> {
     match location {
         Location::Inside(path) => inner.store.open(path),
         Location::Outside(uri) => Ok(Box::new(FileSource::open(&outside(uri)?)?)),
@@ -88,11 +98,7 @@ pub(super) async fn exists(inner: &Arc<Inner>, datasets: &[DatasetRef]) -> Resul
 pub(super) fn uris(inner: &Inner, dataset: &DatasetRef, predict: bool) -> Result<ArtifactUris> {
     let records = FileRecord::of(dataset, &inner.name)?;
     if !records.is_empty() {
-        let uri = |location: &Location| match location {
-            Location::Inside(path) => inner.store.uri(path),
-            Location::Outside(uri) => uri.to_string(),
-        };
-        return Ok(collect(records.iter().map(|record| (record.component.clone(), uri(&record.location)))));
+        return Ok(collect(records.iter().map(|record| (record.component.clone(), uri(inner, record)))));
     }
     if !predict {
         return Err(no_records(inner, dataset));
@@ -115,6 +121,51 @@ pub(super) fn uris(inner: &Inner, dataset: &DatasetRef, predict: bool) -> Result
         ));
     }
     Ok(collect(all))
+}
+
+/// Addresses under which anybody can fetch artifacts.
+pub(super) async fn signed_uris(
+    inner: &Arc<Inner>,
+    datasets: Vec<DatasetRef>,
+    lifetime: Duration,
+) -> Result<Vec<ArtifactUris>> {
+    let inner = Arc::clone(inner);
+    blocking(move || datasets.iter().map(|dataset| signed(&inner, dataset, lifetime)).collect()).await
+}
+
+fn signed(inner: &Inner, dataset: &DatasetRef, lifetime: Duration) -> Result<ArtifactUris> {
+    let records = FileRecord::of(dataset, &inner.name)?;
+    if records.is_empty() {
+        return Err(no_records(inner, dataset));
+    }
+    let mut uris = Vec::with_capacity(records.len());
+    for record in &records {
+        let Location::Inside(path) = &record.location else {
+            let message = format!("'{}' is not the datastore's, and cannot be signed", record.path());
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        };
+        let mut uri = inner.store.signed_uri(path, lifetime)?;
+        push_member(&mut uri, record);
+        uris.push((record.component.clone(), uri));
+    }
+    Ok(collect(uris))
+}
+
+fn push_member(uri: &mut String, record: &FileRecord) {
+    if let Some(member) = &record.member {
+        uri.push_str(MEMBER);
+        uri.push_str(&encode(member));
+    }
+}
+
+/// URI of an artifact; in an archive, its name there is the fragment.
+fn uri(inner: &Inner, record: &FileRecord) -> String {
+    let mut uri = match &record.location {
+        Location::Inside(path) => inner.store.uri(path),
+        Location::Outside(uri) => uri.to_string(),
+    };
+    push_member(&mut uri, record);
+    uri
 }
 
 fn collect(uris: impl IntoIterator<Item = (ArcStr, String)>) -> ArtifactUris {
@@ -168,14 +219,14 @@ fn parts(source: Box<dyn ReadSource>) -> ArtifactBody {
 }
 
 fn artifact(inner: &Inner, record: &FileRecord) -> Result<Artifact> {
-    let mut source = open_location(inner, &record.location)?;
+    let mut source = open_record(inner, record)?;
     check_size(&*source, record)?;
     let path = source.local_path().map(Path::to_owned);
     Ok(Artifact {
         component: Some(record.component.clone()).filter(|component| !component.is_empty()),
         formatter: record.formatter.clone(),
         storage_class: record.storage_class.clone(),
-        file_name: file_name(record.location.as_str()).into(),
+        file_name: file_name(&record.path()).into(),
         size: Some(source.size()),
         checksum: record.checksum.clone(),
         body: match path {
@@ -187,5 +238,6 @@ fn artifact(inner: &Inner, record: &FileRecord) -> Result<Artifact> {
 }
 
 fn file_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
+    let name = path.split_once(MEMBER).map_or(path, |(_, member)| member);
+    name.rsplit('/').next().unwrap_or(name)
 }

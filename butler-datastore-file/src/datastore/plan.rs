@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use arcstr::ArcStr;
 use butler_core::datastore::{
-    Artifact, ArtifactBody, FileDataset, JournalAction, JournalArtifact, JournalOperation, TransferMode,
-    WriteRequest, alternative_path, refuse_component, refuse_repeated,
+    ArchiveFile, ArchiveMember, Artifact, ArtifactBody, FileDataset, JournalAction, JournalArtifact,
+    JournalOperation, TransferMode, WriteRequest, alternative_path, refuse_component, refuse_repeated,
 };
 use butler_core::{
     DataId, DatasetId, DatasetRef, DatasetType, DimensionValue, Error, ErrorKind, Formatter, Object, Result,
@@ -13,10 +13,11 @@ use butler_core::{
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Inner;
+use super::{Inner, archives};
 use crate::ingest::{Inspector, Source, resolve_auto, resolve_split};
 use crate::journal::{Claims, EntryName, new_entry};
-use crate::location::Location;
+use crate::location::{Location, check_inside};
+use crate::store::FileSource;
 use crate::template::{PathMaker, clean_extension};
 
 /// An artifact that is going to be stored.
@@ -28,6 +29,8 @@ pub(super) struct Placement {
     pub(super) datasets: Vec<(DatasetId, ArcStr)>,
     pub(super) component: ArcStr,
     pub(super) formatter: ArcStr,
+    /// What it holds, if it is an archive: no more is recorded then than of its members.
+    pub(super) members: Vec<ArchiveMember>,
     /// Whether its size is recorded, and its checksum where that is configured.
     pub(super) track: bool,
 }
@@ -152,6 +155,10 @@ pub(super) fn plan(inner: &Inner, requests: Vec<WriteRequest>) -> Result<Plan> {
                 Some((source, mode)) => planner.ingest(file, source, mode, track_attributes)?,
                 None => return Err(Error::new(ErrorKind::Unexpected, "a file was not looked at")),
             },
+            WriteRequest::IngestArchive { archive, .. } => match sources.next() {
+                Some((source, mode)) => planner.ingest_archive(archive, source, mode)?,
+                None => return Err(Error::new(ErrorKind::Unexpected, "an archive was not looked at")),
+            },
             WriteRequest::Copy { datasets, artifacts } => planner.copy(&datasets, artifacts)?,
         }
     }
@@ -164,7 +171,7 @@ pub(super) fn plan(inner: &Inner, requests: Vec<WriteRequest>) -> Result<Plan> {
 fn operation(requests: &[WriteRequest]) -> JournalOperation {
     match requests.first() {
         None | Some(WriteRequest::Put { .. }) => JournalOperation::Put,
-        Some(WriteRequest::Ingest { .. }) => JournalOperation::Ingest,
+        Some(WriteRequest::Ingest { .. } | WriteRequest::IngestArchive { .. }) => JournalOperation::Ingest,
         Some(WriteRequest::Copy { .. }) => JournalOperation::Transfer,
     }
 }
@@ -178,12 +185,14 @@ fn inspect(inner: &Inner, requests: &[WriteRequest]) -> Result<Vec<(Source, Tran
     let mut inspector = Inspector::new(&*inner.store)?;
     let mut files = Vec::new();
     for request in requests {
-        let WriteRequest::Ingest { file, mode, .. } = request else { continue };
-        if file.datasets.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Argument,
-                format!("file '{}' is ingested for no dataset", file.path),
-            ));
+        let (path, mode) = match request {
+            WriteRequest::Ingest { file, mode, .. } => (&file.path, mode),
+            WriteRequest::IngestArchive { archive, mode } => (&archive.path, mode),
+            _ => continue,
+        };
+        if request.datasets().is_empty() {
+            let message = format!("file '{path}' is ingested for no dataset");
+            return Err(Error::new(ErrorKind::Argument, message));
         }
         if !modes.contains(mode) {
             let names: Vec<&str> = modes.iter().map(|mode| mode.name()).collect();
@@ -193,7 +202,7 @@ fn inspect(inner: &Inner, requests: &[WriteRequest]) -> Result<Vec<(Source, Tran
             )
             .with_hint(format!("it can by {}", names.join(", "))));
         }
-        files.push((inspector.inspect(&file.path)?, *mode));
+        files.push((inspector.inspect(path)?, *mode));
     }
     let automatic = files.iter().filter(|(_, mode)| *mode == TransferMode::Auto);
     let (count, inside) = automatic.fold((0, 0), |(count, inside), (source, _)| {
@@ -291,6 +300,7 @@ impl Planner<'_> {
             what: What::Object { object, class: Arc::clone(&plan.class), formatter },
             component: component.into(),
             formatter: plan.formatter.clone(),
+            members: Vec::new(),
             track: true,
         });
         Ok(())
@@ -322,7 +332,31 @@ impl Planner<'_> {
             what: What::File { source, mode },
             component: ArcStr::new(),
             formatter,
+            members: Vec::new(),
             track,
+        });
+        Ok(())
+    }
+
+    fn ingest_archive(&mut self, archive: ArchiveFile, source: Source, mode: TransferMode) -> Result<()> {
+        archives::check(&archive, FileSource::open(&source.file)?)?;
+        let location = match (mode, &source.inside) {
+            (TransferMode::Direct, _) => Location::Outside(source.uri().into()),
+            (TransferMode::InPlace, Some(path)) => Location::Inside(path.clone()),
+            _ => {
+                check_inside(&archive.name)?;
+                source.refuse_target(&archive.name)?;
+                Location::Inside(archive.name)
+            }
+        };
+        self.placements.push(Placement {
+            location,
+            datasets: recorded(&archive.datasets),
+            what: What::File { source, mode },
+            component: ArcStr::new(),
+            formatter: ArcStr::new(),
+            members: archive.members,
+            track: false,
         });
         Ok(())
     }
@@ -351,6 +385,7 @@ impl Planner<'_> {
                 },
                 component: artifact.component.unwrap_or_default(),
                 formatter: artifact.formatter,
+                members: Vec::new(),
                 track: true,
             });
         }

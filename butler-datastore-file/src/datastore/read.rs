@@ -6,13 +6,14 @@ use std::sync::Arc;
 use arcstr::ArcStr;
 use butler_core::datastore::{GetRequest, ReadGoal};
 use butler_core::{
-    Error, ErrorKind, Formatter, Object, ReadOutcome, ReadParameters, ReadRequest, ReadSource, Result,
-    StorageClass,
+    DatasetRef, Error, ErrorKind, Formatter, Object, ReadOutcome, ReadParameters, ReadRequest, ReadSource,
+    Result, StorageClass,
 };
 
 use super::Inner;
-use super::look::{no_records, open_location};
+use super::look::{no_records, open_record};
 use crate::config::Verification;
+use crate::location::Location;
 use crate::record::FileRecord;
 use crate::work::{Shared, joined, start};
 
@@ -60,10 +61,12 @@ fn get_one(inner: &Inner, request: &GetRequest) -> Result<Object> {
     let goal = ReadGoal::of(request);
     let record = |component: &str| records.iter().find(|record| record.component == component);
     match (record(""), goal.component) {
-        (Some(whole), _) => read_whole(inner, whole, &goal),
+        (Some(whole), _) => read_whole(inner, &request.dataset, whole, &goal),
         (None, None) => read_assembled(inner, request, &records, &goal),
         (None, Some(name)) => match record(name) {
-            Some(component) => read_whole(inner, component, &ReadGoal { component: None, ..goal }),
+            Some(component) => {
+                read_whole(inner, &request.dataset, component, &ReadGoal { component: None, ..goal })
+            }
             None => read_derived(inner, request, &records, &goal, name),
         },
     }
@@ -71,10 +74,15 @@ fn get_one(inner: &Inner, request: &GetRequest) -> Result<Object> {
 }
 
 /// Reads an artifact, or a component of what it holds.
-fn read_whole(inner: &Inner, record: &FileRecord, goal: &ReadGoal<'_>) -> Result<Object> {
+fn read_whole(
+    inner: &Inner,
+    dataset: &DatasetRef,
+    record: &FileRecord,
+    goal: &ReadGoal<'_>,
+) -> Result<Object> {
     let class = inner.reader.class(&record.storage_class);
     inner.reader.check(goal, &class)?;
-    let outcome = read_artifact(inner, record, &class, goal)?;
+    let outcome = read_artifact(inner, dataset, record, &class, goal)?;
     inner.reader.finish(goal, &class, outcome)
 }
 
@@ -91,7 +99,8 @@ fn read_assembled(
     let mut components = BTreeMap::new();
     for record in records {
         let goal = ReadGoal { component: None, class: &record.storage_class, parameters: &none };
-        components.insert(record.component.clone(), read_whole(inner, record, &goal)?);
+        let component = read_whole(inner, &request.dataset, record, &goal)?;
+        components.insert(record.component.clone(), component);
     }
     let whole = inner.reader.assemble(&class, components)?;
     inner.reader.finish(goal, &class, ReadOutcome::from(whole))
@@ -113,7 +122,7 @@ fn read_derived(
     let record =
         responsible.and_then(|responsible| records.iter().find(|record| record.component == responsible));
     match record {
-        Some(record) => read_whole(inner, record, goal),
+        Some(record) => read_whole(inner, &request.dataset, record, goal),
         None => Err(Error::new(
             ErrorKind::NotFound,
             format!(
@@ -130,32 +139,59 @@ fn read_derived(
 
 fn read_artifact(
     inner: &Inner,
+    dataset: &DatasetRef,
     record: &FileRecord,
     class: &Arc<StorageClass>,
     goal: &ReadGoal<'_>,
 ) -> Result<ReadOutcome> {
     let formatter = formatter(inner, record, class)?;
-    let mut source = open_location(inner, &record.location)?;
-    check_size(&*source, record)?;
+    let is_whole = goal.component.is_none() && goal.parameters.is_empty();
+    let mut source = open_cached(inner, dataset, record, is_whole)?;
     if inner.verification == Verification::Checksum {
         check_checksum(&mut *source, record)?;
     }
     let request = ReadRequest { class, component: goal.component, parameters: goal.parameters };
-    formatter
-        .read(&mut *source, &request)
-        .map_err(|error| error.with_context("path", record.location.as_str()))
+    formatter.read(&mut *source, &request).map_err(|error| error.with_context("path", record.path()))
 }
 
-/// The formatter that wrote an artifact; what is bytes in memory can be read without it.
+/// Opens an artifact: in the cache, if it is kept there.
+fn open_cached(
+    inner: &Inner,
+    dataset: &DatasetRef,
+    record: &FileRecord,
+    is_whole: bool,
+) -> Result<Box<dyn ReadSource>> {
+    let is_remote =
+        matches!(&record.location, Location::Inside(path) if inner.store.local_file(path).is_none());
+    let cache = inner.cache.as_ref().filter(|cache| is_remote && cache.keeps(dataset));
+    if let Some(found) = cache.and_then(|cache| cache.find(dataset.id(), record)) {
+        return Ok(found);
+    }
+    let mut source = open_record(inner, record)?;
+    check_size(&*source, record)?;
+    let Some(cache) = cache.filter(|_| is_whole) else { return Ok(source) };
+    let bytes = source.read_all()?;
+    if record.size.is_none_or(|size| size == bytes.len() as u64) {
+        cache.add(dataset.id(), record, &bytes);
+    }
+    Ok(Box::new(bytes))
+}
+
+/// The formatter that wrote an artifact; what is bytes in memory, as is all of a class that is not known
+/// here, is read without it.
 fn formatter<'a>(
     inner: &'a Inner,
     record: &FileRecord,
     class: &StorageClass,
 ) -> Result<&'a Arc<dyn Formatter>> {
-    inner.known_formatters.get(&record.formatter).or_else(|error| match class.in_memory == "bytes" {
-        true => inner.known_formatters.get("bytes"),
-        false => Err(error.with_context("path", record.location.as_str())),
-    })
+    let known = inner.known_formatters.get(&record.formatter);
+    match known {
+        Ok(formatter) if class.in_memory != "bytes" || formatter.in_memory().contains(&"bytes") => {
+            Ok(formatter)
+        }
+        _ if class.in_memory == "bytes" => inner.known_formatters.get("bytes"),
+        _ => known.map_err(|error| error.with_context("path", record.path())),
+    }
 }
 
 /// Compares the number of bytes with the record.
@@ -163,11 +199,7 @@ pub(super) fn check_size(source: &dyn ReadSource, record: &FileRecord) -> Result
     match record.size {
         Some(size) if size != source.size() => Err(Error::new(
             ErrorKind::Integrity,
-            format!(
-                "artifact '{}' has {} bytes, but was stored with {size}",
-                record.location.as_str(),
-                source.size()
-            ),
+            format!("artifact '{}' has {} bytes, but was stored with {size}", record.path(), source.size()),
         )
         .with_hint("it was damaged or replaced")),
         _ => Ok(()),
@@ -197,10 +229,7 @@ fn check_checksum(source: &mut dyn ReadSource, record: &FileRecord) -> Result<()
     }
     Err(Error::new(
         ErrorKind::Integrity,
-        format!(
-            "artifact '{}' has checksum {found}, but was stored with {expected}",
-            record.location.as_str()
-        ),
+        format!("artifact '{}' has checksum {found}, but was stored with {expected}", record.path()),
     )
     .with_hint("it was damaged or replaced"))
 }

@@ -34,6 +34,8 @@ struct Removal {
     lease: Lease,
     /// Paths under the root, in order.
     paths: Vec<ArcStr>,
+    /// Datasets that they are of.
+    ids: Vec<DatasetId>,
 }
 
 /// Writes the journal entry.
@@ -70,12 +72,13 @@ fn announce_removal(inner: &Inner, datasets: &[DatasetRef]) -> Result<Option<Rem
             JournalArtifact { path, ids, mode: None, source: None }
         })
         .collect();
+    let ids = artifacts.iter().flat_map(|artifact| artifact.ids.iter().copied()).collect();
     artifacts.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let paths = artifacts.iter().map(|artifact| artifact.path.clone()).collect();
     let lease = Lease::begin(inner.lease);
     let (entry, bytes) = new_entry(&inner.name, JournalAction::Remove, JournalOperation::Remove, artifacts)?;
     inner.store.write_entry(&entry, &bytes)?;
-    Ok(Some(Removal { entry, lease, paths }))
+    Ok(Some(Removal { entry, lease, paths, ids }))
 }
 
 /// What was done about paths that were to be deleted.
@@ -153,7 +156,15 @@ impl RemoveTransaction for FileRemove {
     }
 
     async fn commit(self: Box<Self>, books: &dyn Bookkeeper) -> Result<()> {
-        let Some(Removal { entry, lease, paths }) = self.removal else { return Ok(()) };
+        let Some(Removal { entry, lease, paths, ids }) = self.removal else { return Ok(()) };
+        if self.inner.cache.is_some() {
+            let inner = Arc::clone(&self.inner);
+            blocking(move || {
+                inner.cache.iter().for_each(|cache| cache.forget(&ids));
+                Ok(())
+            })
+            .await?;
+        }
         let deleted = delete_unnamed(&self.inner, books, paths, lease).await?;
         if let Some(path) = deleted.claimed.first() {
             return Err(Error::new(

@@ -8,7 +8,7 @@ use butler_core::{DatasetRef, ErrorKind, Result};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Inner;
-use super::look::open_location;
+use super::look::open_record;
 use super::remove::named_paths;
 use crate::record::FileRecord;
 use crate::store::is_temporary_of;
@@ -60,7 +60,7 @@ fn recorded(inner: &Inner, datasets: &[DatasetRef]) -> (Vec<Recorded>, Vec<Findi
             }
         };
         for record in records {
-            let at = *places.entry(record.location.as_str().clone()).or_insert(all.len());
+            let at = *places.entry(record.path()).or_insert(all.len());
             if at == all.len() {
                 all.push(Recorded { record, datasets: Vec::new() });
             }
@@ -96,10 +96,10 @@ async fn compare(inner: &Arc<Inner>, datasets: &[DatasetRef], checksum: bool) ->
 fn compare_one(inner: &Inner, recorded: &Recorded, checksum: bool) -> Result<Option<Finding>> {
     let Recorded { record, datasets } = recorded;
     let finding = |kind, detail: String| {
-        let (datastore, path) = (inner.name.clone(), record.location.as_str().clone());
+        let (datastore, path) = (inner.name.clone(), record.path());
         Ok(Some(Finding { kind, datastore, path, datasets: datasets.clone(), detail }))
     };
-    let mut source = match open_location(inner, &record.location) {
+    let mut source = match open_record(inner, record) {
         Ok(source) => source,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return finding(FindingKind::Missing, "it is not there".into());

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use butler_core::datastore::{
     ArtifactBody, RecordsByDataset, TransferMode, WriteRequest, WriteTransaction, Written,
 };
-use butler_core::{Error, ErrorKind, Result, Retry, failpoint};
+use butler_core::{ArtifactRecord, DatasetId, Error, ErrorKind, Result, Retry, failpoint};
 use futures::StreamExt;
 use tokio::task::JoinHandle;
 
@@ -183,10 +183,15 @@ impl Work {
             let placed = placed
                 .get()
                 .ok_or_else(|| Error::new(ErrorKind::Unexpected, "an artifact was passed over"))?;
+            if !placement.members.is_empty() {
+                records.extend(self.member_records(placement));
+                continue;
+            }
             for (id, storage_class) in &placement.datasets {
                 let record = FileRecord {
                     component: placement.component.clone(),
                     location: placement.location.clone(),
+                    member: None,
                     formatter: placement.formatter.clone(),
                     storage_class: storage_class.clone(),
                     checksum: placed.checksum.clone(),
@@ -196,6 +201,26 @@ impl Work {
             }
         }
         Ok(RecordsByDataset(records))
+    }
+
+    /// Records of what is in an archive.
+    fn member_records<'a>(
+        &'a self,
+        archive: &'a Placement,
+    ) -> impl Iterator<Item = (DatasetId, ArtifactRecord)> + 'a {
+        archive.members.iter().flat_map(|member| {
+            let record = FileRecord {
+                component: member.component.clone().unwrap_or_default(),
+                location: archive.location.clone(),
+                member: Some(member.path.clone()),
+                formatter: member.formatter.clone(),
+                storage_class: member.storage_class.clone(),
+                checksum: member.checksum.clone(),
+                size: member.size,
+            };
+            let record = record.to_record(&self.inner.name, &self.inner.table.spec.name);
+            member.datasets.iter().map(move |id| (*id, record.clone()))
+        })
     }
 
     /// Removes what helped to place artifacts, until there is no more.

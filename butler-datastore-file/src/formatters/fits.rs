@@ -1,15 +1,18 @@
-//! Images of FITS: Flexible Image Transport System, standard 4.0.
+//! Images and tables of FITS: Flexible Image Transport System, standard 4.0.
 
 mod header;
+mod table;
 
 use std::io::Write;
 
 use butler_core::{
     Error, ErrorKind, Formatter, Object, ReadOutcome, ReadRequest, ReadSource, Result, StorageClass,
+    Structured,
 };
 
 use super::write_all;
 use crate::array::{Array, ArrayValues};
+use crate::table::{Table, column_names, unknown_column};
 use header::Header;
 
 /// Bytes of which headers and data have a multiple.
@@ -39,22 +42,22 @@ impl Formatter for Fits {
     }
 
     fn in_memory(&self) -> &'static [&'static str] {
-        &["array"]
+        &["array", "table"]
     }
 
     fn read(&self, source: &mut dyn ReadSource, request: &ReadRequest<'_>) -> Result<ReadOutcome> {
-        let (wanted, applied) = match request.parameters.get("hdu") {
-            None => (None, request.parameters.is_empty()),
-            Some(number) => {
-                let number = number.as_u64().ok_or_else(|| {
-                    Error::new(ErrorKind::Argument, "read parameter 'hdu' is a number, from 0")
-                })?;
-                (Some(number), request.parameters.len() == 1)
-            }
+        let number = match request.parameters.get("hdu") {
+            None => None,
+            Some(number) => Some(number.as_u64().ok_or_else(|| {
+                Error::new(ErrorKind::Argument, "read parameter 'hdu' is a number, from 0")
+            })?),
         };
-        let (header, at) = find(source, wanted)?;
-        let outcome =
-            |object, is_component| ReadOutcome { object, is_component, parameters_applied: applied };
+        if request.class.in_memory == "table" {
+            return read_table(source, request, number);
+        }
+        let (header, at) = find(source, number, |_, size| size > 0)?;
+        let parameters_applied = request.parameters.keys().all(|name| name == "hdu");
+        let outcome = |object, is_component| ReadOutcome { object, is_component, parameters_applied };
         if request.component == Some("header") {
             return Ok(outcome(Object::new(header.to_structured()), true));
         }
@@ -62,6 +65,9 @@ impl Formatter for Fits {
     }
 
     fn write(&self, object: &Object, _: &StorageClass, sink: &mut dyn Write) -> Result<()> {
+        if object.is::<Table>() {
+            return table::write(object.downcast_ref()?, sink);
+        }
         let array: &Array = object.downcast_ref()?;
         let (bitpix, zero) = stored_as(array.values());
         let mut cards = vec![card("SIMPLE", "T"), card("BITPIX", &bitpix.to_string())];
@@ -125,8 +131,53 @@ fn big_endian(values: &ArrayValues, range: std::ops::Range<usize>) -> Vec<u8> {
     bytes
 }
 
-/// The header of a part, and where its data begin: the one that is wanted, or the first with data.
-fn find(source: &mut dyn ReadSource, wanted: Option<u64>) -> Result<(Header, u64)> {
+/// Reads a table, some of its columns, or what its header tells.
+fn read_table(
+    source: &mut dyn ReadSource,
+    request: &ReadRequest<'_>,
+    number: Option<u64>,
+) -> Result<ReadOutcome> {
+    let (header, at) = find(source, number, |header, _| is_table(header))?;
+    let parameters_applied = request.parameters.keys().all(|name| name == "hdu" || name == "columns");
+    let outcome = |object, is_component| ReadOutcome { object, is_component, parameters_applied };
+    if request.component == Some("header") {
+        return Ok(outcome(Object::new(header.to_structured()), true));
+    }
+    if !is_table(&header) {
+        return Err(malformed("this part is no binary table").with_hint("name one by the parameter 'hdu'"));
+    }
+    let all = table::fields(&header)?;
+    let wanted = match request.parameters.get("columns") {
+        None => all,
+        Some(names) => {
+            let field = |name: &String| {
+                let found = all.iter().find(|field| field.name == *name).cloned();
+                found.ok_or_else(|| unknown_column(name, all.iter().map(|field| field.name.as_str())))
+            };
+            column_names(names)?.iter().map(field).collect::<Result<Vec<_>>>()?
+        }
+    };
+    let fields =
+        || wanted.iter().map(|field| (field.name.clone(), Structured::from(field.type_name.as_str())));
+    Ok(match request.component {
+        Some("columns") => outcome(Object::new(fields().map(|(name, _)| name).collect::<Structured>()), true),
+        Some("rowcount") => outcome(Object::new(Structured::from(header.axes()?.get(1).copied())), true),
+        Some("schema") => outcome(Object::new(Structured::Object(fields().collect())), true),
+        _ => outcome(Object::new(table::read(source, &header, at, &wanted)?), false),
+    })
+}
+
+fn is_table(header: &Header) -> bool {
+    matches!(header.text("XTENSION"), Some("BINTABLE" | "A3DTABLE"))
+}
+
+/// The header of a part, and where its data begin: the one that is wanted, or the first that suits by its
+/// header and number of bytes, or the last.
+fn find(
+    source: &mut dyn ReadSource,
+    wanted: Option<u64>,
+    suits: impl Fn(&Header, u64) -> bool,
+) -> Result<(Header, u64)> {
     let mut at = 0;
     for number in 0..HDUS {
         let (header, data_at) = Header::read(source, at, number == 0)?;
@@ -139,7 +190,7 @@ fn find(source: &mut dyn ReadSource, wanted: Option<u64>) -> Result<(Header, u64
             let there = source.size().saturating_sub(data_at);
             return Err(malformed(format!("part {number} has {there} bytes of data, and not {size}")));
         }
-        if wanted.map_or(size > 0 || last, |wanted| wanted == number) {
+        if wanted.map_or_else(|| suits(&header, size) || last, |wanted| wanted == number) {
             return Ok((header, data_at));
         }
         if last {
@@ -155,7 +206,7 @@ fn find(source: &mut dyn ReadSource, wanted: Option<u64>) -> Result<(Header, u64
 fn image(source: &mut dyn ReadSource, header: &Header, at: u64) -> Result<Array> {
     if header.text("XTENSION").is_some_and(|kind| kind != "IMAGE") {
         return Err(
-            malformed("this part is a table, and no image").with_hint("read it by the storage class 'Bytes'")
+            malformed("this part is a table, and no image").with_hint("read it by a storage class of tables")
         );
     }
     let shape: Vec<usize> = header

@@ -42,66 +42,78 @@ impl Formatter for Npy {
     }
 
     fn read(&self, source: &mut dyn ReadSource, _: &ReadRequest<'_>) -> Result<ReadOutcome> {
-        let begin = source.read_range(0, 12)?;
-        let (header_at, header_len) = match begin.get(..10) {
-            Some(begin) if !begin.starts_with(MAGIC) => return Err(malformed("it does not begin as one")),
-            None => return Err(malformed("it is cut short")),
-            Some(first) => match (first[6], begin.get(8..12)) {
-                (1, _) => (10, u64::from(u16::from_le_bytes([first[8], first[9]]))),
-                (2 | 3, Some(&[a, b, c, d])) => (12, u64::from(u32::from_le_bytes([a, b, c, d]))),
-                (2 | 3, _) => return Err(malformed("it is cut short")),
-                (version, _) => return Err(malformed(format!("version {version} is not known"))),
-            },
-        };
-        if header_len > HEADER {
-            return Err(malformed(format!("its header has {header_len} bytes")));
-        }
-        let bytes = source.read_range(header_at, header_len)?;
-        if (bytes.len() as u64) < header_len {
-            return Err(malformed("its header is cut short"));
-        }
-        let header =
-            Header::parse(std::str::from_utf8(&bytes).map_err(|_| malformed("its header is no text"))?)?;
-        let expected =
-            header.bytes().ok_or_else(|| malformed(format!("its shape {:?} is too large", header.shape)))?;
-        let at = header_at + header_len;
-        let there = source.size().saturating_sub(at);
-        // Seen before room is made for anything.
-        if there != expected {
-            return Err(malformed(format!("there are {there} bytes of values, and not {expected}")));
-        }
-        let values = ArrayValues::read(&header.code, header.big_endian, &source.read_range(at, expected)?)
-            .ok_or_else(|| malformed(format!("the type '{}' is not known", header.code)))?;
-        let array = Array::new(header.shape, values).map_err(|error| malformed(error.message()))?;
-        Ok(Object::new(array).into())
+        Ok(Object::new(read_array(source)?).into())
     }
 
     fn write(&self, object: &Object, _: &StorageClass, sink: &mut dyn Write) -> Result<()> {
-        let array: &Array = object.downcast_ref()?;
-        let code = array.values().type_code();
-        let order = if code.ends_with('1') { '|' } else { '<' };
-        let mut shape: String = array.shape().iter().map(|length| format!("{length}, ")).collect();
-        if array.shape().len() != 1 {
-            shape.truncate(shape.len().saturating_sub(2));
-        } else {
-            shape.truncate(shape.len() - 1);
-        }
-        let mut header =
-            format!("{{'descr': '{order}{code}', 'fortran_order': False, 'shape': ({shape}), }}");
-        let unpadded = MAGIC.len() + 4 + header.len() + 1;
-        header.push_str(&" ".repeat(unpadded.next_multiple_of(ALIGNMENT) - unpadded));
-        header.push('\n');
-        let length = u16::try_from(header.len()).map_err(|_| {
-            Error::new(ErrorKind::Formatter, "an array has too many dimensions for a header of NumPy")
-        })?;
-        let mut bytes = [MAGIC, &[1, 0], &length.to_le_bytes(), header.as_bytes()].concat();
-        for begin in (0..array.values().len()).step_by(BLOCK) {
-            array.values().write_range(begin..(begin + BLOCK).min(array.values().len()), &mut bytes);
-            write_all(sink, &bytes)?;
-            bytes.clear();
-        }
-        write_all(sink, &bytes)
+        write_array(object.downcast_ref()?, sink)
     }
+}
+
+/// Reads an array.
+///
+/// # Errors
+/// `Formatter`, and those of the source.
+pub(super) fn read_array(source: &mut dyn ReadSource) -> Result<Array> {
+    let begin = source.read_range(0, 12)?;
+    let (header_at, header_len) = match begin.get(..10) {
+        Some(begin) if !begin.starts_with(MAGIC) => return Err(malformed("it does not begin as one")),
+        None => return Err(malformed("it is cut short")),
+        Some(first) => match (first[6], begin.get(8..12)) {
+            (1, _) => (10, u64::from(u16::from_le_bytes([first[8], first[9]]))),
+            (2 | 3, Some(&[a, b, c, d])) => (12, u64::from(u32::from_le_bytes([a, b, c, d]))),
+            (2 | 3, _) => return Err(malformed("it is cut short")),
+            (version, _) => return Err(malformed(format!("version {version} is not known"))),
+        },
+    };
+    if header_len > HEADER {
+        return Err(malformed(format!("its header has {header_len} bytes")));
+    }
+    let bytes = source.read_range(header_at, header_len)?;
+    if (bytes.len() as u64) < header_len {
+        return Err(malformed("its header is cut short"));
+    }
+    let header = Header::parse(std::str::from_utf8(&bytes).map_err(|_| malformed("its header is no text"))?)?;
+    let expected =
+        header.bytes().ok_or_else(|| malformed(format!("its shape {:?} is too large", header.shape)))?;
+    let at = header_at + header_len;
+    let there = source.size().saturating_sub(at);
+    // Seen before room is made for anything.
+    if there != expected {
+        return Err(malformed(format!("there are {there} bytes of values, and not {expected}")));
+    }
+    let values = ArrayValues::read(&header.code, header.big_endian, &source.read_range(at, expected)?)
+        .ok_or_else(|| malformed(format!("the type '{}' is not known", header.code)))?;
+    Array::new(header.shape, values).map_err(|error| malformed(error.message()))
+}
+
+/// Writes an array.
+///
+/// # Errors
+/// `Formatter` if it has too many dimensions; those of the sink.
+pub(super) fn write_array(array: &Array, sink: &mut dyn Write) -> Result<()> {
+    let code = array.values().type_code();
+    let order = if code.ends_with('1') { '|' } else { '<' };
+    let mut shape: String = array.shape().iter().map(|length| format!("{length}, ")).collect();
+    if array.shape().len() != 1 {
+        shape.truncate(shape.len().saturating_sub(2));
+    } else {
+        shape.truncate(shape.len() - 1);
+    }
+    let mut header = format!("{{'descr': '{order}{code}', 'fortran_order': False, 'shape': ({shape}), }}");
+    let unpadded = MAGIC.len() + 4 + header.len() + 1;
+    header.push_str(&" ".repeat(unpadded.next_multiple_of(ALIGNMENT) - unpadded));
+    header.push('\n');
+    let length = u16::try_from(header.len()).map_err(|_| {
+        Error::new(ErrorKind::Formatter, "an array has too many dimensions for a header of NumPy")
+    })?;
+    let mut bytes = [MAGIC, &[1, 0], &length.to_le_bytes(), header.as_bytes()].concat();
+    for begin in (0..array.values().len()).step_by(BLOCK) {
+        array.values().write_range(begin..(begin + BLOCK).min(array.values().len()), &mut bytes);
+        write_all(sink, &bytes)?;
+        bytes.clear();
+    }
+    write_all(sink, &bytes)
 }
 
 /// What the header says.

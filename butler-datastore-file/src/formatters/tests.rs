@@ -439,3 +439,38 @@ proptest! {
         }
     }
 }
+
+mod npz {
+    use super::*;
+    use crate::array::{Array, ArrayValues, Arrays};
+
+    /// As NumPy 2.4 writes it by `savez_compressed`.
+    const NUMPY: &[u8] = include_bytes!("../../tests/data/numpy.npz");
+
+    fn arrays(bytes: &[u8], names: Option<Structured>) -> Result<Arrays> {
+        let classes = StorageClasses::default();
+        let parameters: ReadParameters = names.map(|names| ("names".into(), names)).into_iter().collect();
+        let request =
+            ReadRequest { class: classes.get("NumpyArrays")?, component: None, parameters: &parameters };
+        let outcome = formatters().get("npz")?.read(&mut Bytes::copy_from_slice(bytes), &request)?;
+        outcome.object.downcast_ref::<Arrays>().cloned()
+    }
+
+    #[test]
+    fn arrays_of_numpy_are_read_together_or_alone() {
+        let all = arrays(NUMPY, None).unwrap();
+        assert_eq!(all.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["b", "a"]);
+        assert_eq!(all.get("a").unwrap(), &Array::new([2], ArrayValues::F32(vec![1.5, -2.5])).unwrap());
+        assert_eq!(all.get("b").unwrap(), &Array::new([2, 2], ArrayValues::I64(vec![1, 2, 3, 4])).unwrap());
+        let one = arrays(NUMPY, Some(json!(["a"]))).unwrap();
+        assert_eq!(one.iter().len(), 1);
+        assert_eq!(arrays(NUMPY, Some(json!("c"))).unwrap_err().kind(), ErrorKind::Argument);
+        for length in [0, 10, NUMPY.len() / 2, NUMPY.len() - 1] {
+            assert_eq!(arrays(&NUMPY[..length], None).unwrap_err().kind(), ErrorKind::Formatter);
+        }
+        let written = write("npz", &Object::new(all.clone())).unwrap();
+        assert_eq!(arrays(&written, None).unwrap(), all);
+        let odd = Arrays::new([("../x", all.get("a").unwrap().clone())]).unwrap();
+        assert_eq!(write("npz", &Object::new(odd)).unwrap_err().kind(), ErrorKind::Formatter);
+    }
+}

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use arcstr::ArcStr;
 use butler_core::datastore::TransferMode;
-use butler_core::{ReadSource, Result, failpoint};
+use butler_core::{Error, ErrorKind, ReadSource, Result, failpoint};
 use opendal::{Capability, Operator};
 
 use super::{Hold, Session, Store};
@@ -78,6 +78,11 @@ impl ObjectStore {
         self.capability.write_with_if_not_exists && self.settings.conditional
     }
 
+    /// Whether artifacts lie on a web server, where anybody fetches them.
+    fn is_web(&self) -> bool {
+        ["http://", "https://"].iter().any(|scheme| self.settings.uri.starts_with(scheme))
+    }
+
     /// Deletes objects, in few requests; those that are gone are no error.
     fn delete(&self, paths: Vec<String>) -> Result<()> {
         if paths.is_empty() {
@@ -127,6 +132,26 @@ impl Store for ObjectStore {
 
     fn uri(&self, path: &str) -> String {
         format!("{}/{}", self.settings.uri, encode(path))
+    }
+
+    fn signs(&self) -> bool {
+        self.capability.presign_read || self.is_web()
+    }
+
+    fn signed_uri(&self, path: &str, lifetime: Duration) -> Result<String> {
+        if self.is_web() {
+            return Ok(self.uri(path));
+        }
+        // What services allow: no more than a week (Signature Version 4 of AWS).
+        if lifetime.is_zero() || lifetime > Duration::from_secs(7 * 86_400) {
+            let message = format!("an address cannot be signed for {lifetime:?}");
+            return Err(
+                Error::new(ErrorKind::Argument, message).with_hint("a second to seven days are possible")
+            );
+        }
+        let signed = wait(self.again.presign_read(path, lifetime))?;
+        let signed = signed.map_err(|error| object_error(error, &format!("cannot sign for '{path}'")))?;
+        Ok(signed.uri().to_string())
     }
 
     fn local_file(&self, _: &str) -> Option<PathBuf> {

@@ -24,8 +24,8 @@ fn artifact(body: ArtifactBody) -> Artifact {
 }
 
 /// A request to copy an artifact.
-pub(super) fn copy(dataset: &DatasetRef, bytes: &'static [u8]) -> WriteRequest {
-    request(dataset, artifact(ArtifactBody::Bytes(Bytes::from_static(bytes))))
+pub(super) fn copy(dataset: &DatasetRef, bytes: &[u8]) -> WriteRequest {
+    request(dataset, artifact(ArtifactBody::Bytes(Bytes::copy_from_slice(bytes))))
 }
 
 fn request(dataset: &DatasetRef, artifact: Artifact) -> WriteRequest {

@@ -14,6 +14,7 @@ mod verifications;
 mod writes;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arcstr::ArcStr;
@@ -26,7 +27,7 @@ use butler_core::datastore::{
 use butler_core::registry::OpaqueTable;
 use butler_core::{DataId, DatasetRef, DatasetType, Object, Result};
 
-use super::{Backstage, DatastoreHarness, Opening, Storage};
+use super::{Backstage, CallFaults, DatastoreHarness, Opening, Storage};
 use crate::case::Harness;
 use crate::mutants::Mutant;
 use disk::Disk;
@@ -92,11 +93,16 @@ impl Storage for TamperedStorage {
             Flaw::NameForgotten => "file".into(),
             _ => inner.name().clone(),
         };
-        Ok(Arc::new(TamperedDatastore { inner, other, disk, flaw: self.flaw, name }))
+        let reads = Arc::default();
+        Ok(Arc::new(TamperedDatastore { inner, other, disk, flaw: self.flaw, name, reads }))
     }
 
     fn backstage(&self) -> Option<&dyn Backstage> {
         self.storage.backstage()
+    }
+
+    fn faults(&self) -> Option<&CallFaults> {
+        self.storage.faults()
     }
 }
 
@@ -109,6 +115,8 @@ struct TamperedDatastore {
     disk: Disk,
     flaw: Flaw,
     name: ArcStr,
+    /// Whether somebody is reading.
+    reads: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -173,6 +181,13 @@ impl Datastore for TamperedDatastore {
 
     async fn uris(&self, datasets: &[DatasetRef], predict: bool) -> Result<Vec<ArtifactUris>> {
         answers::uris(self, datasets, predict).await
+    }
+
+    async fn signed_uris(&self, datasets: &[DatasetRef], lifetime: Duration) -> Result<Vec<ArtifactUris>> {
+        match self.flaw {
+            Flaw::SignsNothing => self.inner.uris(datasets, true).await,
+            _ => self.inner.signed_uris(datasets, lifetime).await,
+        }
     }
 
     fn recorded_bytes(&self, dataset: &DatasetRef) -> Option<u64> {

@@ -1,5 +1,7 @@
 //! Where artifacts are.
 
+use std::time::Duration;
+
 use butler_core::{ErrorKind, Result};
 
 use super::DatastoreHarness;
@@ -70,5 +72,29 @@ pub(super) async fn uris_are_encoded(h: &dyn DatastoreHarness) -> Result<()> {
         assert!(path.contains("D%41") && decode(&uri).ends_with(&path), "{uri}");
         assert_eq!(backstage.read(&path).await?, b"1");
     }
+    Ok(())
+}
+
+pub(super) async fn addresses_are_signed_or_that_is_unsupported(h: &dyn DatastoreHarness) -> Result<()> {
+    let fixture = Fixture::new(h).await?;
+    let lifetime = Duration::from_secs(60);
+    let stored = fixture.put_number("x", 1).await?;
+    let missing = fixture.dataset("x", "Number", 2);
+    let signed = fixture.datastore.signed_uris(std::slice::from_ref(&stored), lifetime).await;
+    let other = fixture.datastore.signed_uris(&[missing], lifetime).await;
+    if !fixture.datastore.capabilities().signed_uris {
+        fails(signed, ErrorKind::Unsupported);
+        assert!(matches!(
+            other.map_err(|error| error.kind()),
+            Err(ErrorKind::Unsupported | ErrorKind::NotFound)
+        ));
+        return Ok(());
+    }
+    let uri = signed?.remove(0).primary.expect("the whole has a URI");
+    assert!(uri.starts_with("http"), "{uri}");
+    let path = fixture.path(&stored).await?;
+    let name = path.rsplit('/').next().unwrap_or_default();
+    assert!(decode(&uri).contains(name), "{uri}");
+    fails(other, ErrorKind::NotFound);
     Ok(())
 }

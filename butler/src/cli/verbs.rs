@@ -13,6 +13,8 @@ mod demo;
 mod export;
 mod files;
 mod import;
+#[cfg(feature = "datastore-fs")]
+mod ingest_zip;
 mod object;
 mod provenance;
 mod query;
@@ -24,6 +26,7 @@ mod retrieve;
 mod transfer;
 mod validity;
 mod verify;
+mod watch;
 
 use butler::Result;
 use clap::Subcommand;
@@ -71,6 +74,8 @@ verbs! {
     InsertDimensionRecords(records::InsertDimensionRecords),
     /// Make files of a table known as datasets
     IngestFiles(files::IngestFiles),
+    /// Make the datasets in a zip archive known, which stays one file
+    IngestZip(ingest_zip::IngestZip) if "datastore-fs",
     /// Store a dataset from a file or standard input
     Put(object::Put),
     /// Write a dataset to a file or standard output
@@ -113,6 +118,8 @@ verbs! {
     Verify(verify::Verify),
     /// Show what a dataset was made from, or what was made from it
     Provenance(provenance::Provenance),
+    /// Show new datasets as they come
+    Watch(watch::Watch),
     /// Print the configuration of a repository
     ConfigDump(config::ConfigDump),
     /// Make a SQLite repository readable in a directory that nobody may write

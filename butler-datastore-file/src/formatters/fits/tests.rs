@@ -216,3 +216,150 @@ proptest! {
         let _ = read(&part(&all, &[1; 10]), Some("header"), None);
     }
 }
+
+mod tables {
+    use super::*;
+    use crate::table::ColumnValues;
+
+    fn read_table(
+        bytes: &[u8],
+        component: Option<&str>,
+        parameters: &[(&str, Structured)],
+    ) -> Result<(Object, u64)> {
+        let classes = StorageClasses::default();
+        let parameters = parameters.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
+        let request = ReadRequest { class: classes.get("FitsTable")?, component, parameters: &parameters };
+        let mut source = Counting(Bytes::copy_from_slice(bytes), 0);
+        let outcome = Fits.read(&mut source, &request)?;
+        assert!(outcome.parameters_applied);
+        Ok((outcome.object, source.1))
+    }
+
+    fn table(bytes: &[u8], parameters: &[(&str, Structured)]) -> Result<Table> {
+        read_table(bytes, None, parameters)?.0.downcast_ref::<Table>().cloned()
+    }
+
+    fn write_table(table: &Table) -> Result<Vec<u8>> {
+        let (mut bytes, classes) = (Vec::new(), StorageClasses::default());
+        Fits.write(&Object::new(table.clone()), classes.get("FitsTable")?, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// As Astropy 8 writes a table with masked values, unsigned integers, scales and vectors.
+    const ASTROPY: &[u8] = include_bytes!("../../../tests/data/astropy.fits");
+
+    #[test]
+    fn tables_of_astropy_are_read() {
+        let wanted = ("columns", json!(["id", "flag", "name", "flux", "count", "scaled"]));
+        let read = table(ASTROPY, std::slice::from_ref(&wanted)).unwrap();
+        let text = |values: [&str; 3]| ColumnValues::Text(values.map(|text| Some(text.to_owned())).to_vec());
+        let expected = Table::new([
+            ("id", ColumnValues::Int(vec![Some(1), None, Some(-3)])),
+            ("flag", ColumnValues::Bool(vec![Some(true), Some(false), Some(true)])),
+            ("name", text(["alpha", "b", "c d"])),
+            ("flux", ColumnValues::Float(vec![Some(1.5), None, Some(-2.5)])),
+            ("count", ColumnValues::Int(vec![Some(65_535), Some(0), Some(32_768)])),
+            ("scaled", ColumnValues::Float(vec![Some(10.5), Some(11.0), Some(11.5)])),
+        ])
+        .unwrap();
+        assert_eq!(read, expected);
+        let component = |name, parameters: &[(&str, Structured)]| {
+            read_table(ASTROPY, Some(name), parameters)
+                .unwrap()
+                .0
+                .downcast_ref::<Structured>()
+                .cloned()
+                .unwrap()
+        };
+        assert_eq!(component("rowcount", &[]), 3);
+        assert_eq!(
+            component("columns", &[]),
+            json!(["id", "flag", "name", "flux", "count", "scaled", "vector"])
+        );
+        assert_eq!(
+            component("schema", &[]),
+            json!({"id": "int64", "flag": "bool", "name": "string", "flux": "float32", "count": "uint16",
+                   "scaled": "float64", "vector": "int32[2]"})
+        );
+        assert_eq!(component("header", &[("hdu", json!(1))])["TTYPE1"], "id");
+        for (parameters, reason) in [
+            (vec![], "of type int32[2]"),
+            (vec![("hdu", json!(0))], "no binary table"),
+            (vec![("columns", json!("fluxx"))], "did you mean 'flux'?"),
+        ] {
+            let error = table(ASTROPY, &parameters).map(|table| table.rows()).unwrap_err();
+            assert!(error.to_string().contains(reason), "{error}");
+        }
+        let error = array(ASTROPY, Some(1)).map(drop).unwrap_err();
+        assert!(error.to_string().contains("a table, and no image"), "{error}");
+    }
+
+    #[test]
+    fn tables_that_are_cut_short_are_refused() {
+        let bytes =
+            write_table(&Table::new([("a", ColumnValues::Int(vec![Some(1); 1000]))]).unwrap()).unwrap();
+        for length in [0, 100, 2880, 2881, 5759, 5760, 6000, 5760 + 7999] {
+            let error = table(&bytes[..length], &[]).map(|table| table.rows()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Formatter, "{length}: {error}");
+        }
+        let (_, read) = read_table(&bytes, Some("rowcount"), &[]).unwrap();
+        assert_eq!(read, 2 * 2880);
+    }
+
+    #[test]
+    fn what_fits_cannot_hold_is_not_written() {
+        let text = |text: &str| ColumnValues::Text(vec![Some(text.to_owned())]);
+        for (name, values) in [
+            ("", text("x")),
+            ("\u{e4}", text("x")),
+            (&*"x".repeat(69), text("x")),
+            ("x ", text("x")),
+            ("x", text("\u{e4}")),
+            ("x", text("\0")),
+        ] {
+            let error = write_table(&Table::new([(name, values)]).unwrap()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Formatter, "{name}");
+        }
+    }
+
+    fn tables() -> impl Strategy<Value = Table> {
+        use proptest::collection::vec;
+        use proptest::option::of;
+        let column = |rows: usize| {
+            prop_oneof![
+                vec(any::<Option<bool>>(), rows).prop_map(ColumnValues::Bool),
+                vec(of(prop_oneof![any::<i64>(), Just(i64::MIN)]), rows).prop_map(ColumnValues::Int),
+                vec(of(-1e300..1e300), rows).prop_map(ColumnValues::Float),
+                vec(of("[ -~]{0,6}"), rows).prop_map(ColumnValues::Text),
+            ]
+        };
+        (0_usize..20).prop_flat_map(move |rows| {
+            vec(("[!-~]{1,20}", column(rows)), 0..4).prop_map(move |columns| {
+                let mut names = std::collections::BTreeSet::new();
+                let new = columns.into_iter().filter(|(name, _)| names.insert(name.clone()));
+                Table::new(new.collect::<Vec<_>>()).unwrap()
+            })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn tables_survive(written in tables()) {
+            let bytes = write_table(&written).unwrap();
+            prop_assert_eq!(bytes.len() % BLOCK, 0);
+            prop_assert_eq!(table(&bytes, &[]).unwrap(), written);
+        }
+
+        #[test]
+        fn no_header_of_a_table_makes_it_panic(cards in prop::collection::vec(
+            "(NAXIS[12]|TFIELDS|TFORM[12]|TTYPE[12]|TNULL1|TZERO1|TSCAL1|PCOUNT)", 0..6), values in prop::collection::vec("'?[0-9]{0,3}[LBIJKEDAXP]?'?", 6)) {
+            let fixed = ["XTENSION= 'BINTABLE'", "BITPIX  = 8", "NAXIS   = 2"].map(str::to_owned);
+            let last = ["NAXIS1  = 2", "NAXIS2  = 3", "TFIELDS = 1", "TFORM1  = 'I'"].map(str::to_owned);
+            let own = cards.iter().zip(&values).map(|(key, value)| format!("{key:<8}= {value}"));
+            let all: Vec<String> = fixed.into_iter().chain(own).chain(last).collect();
+            let all: Vec<&str> = all.iter().map(String::as_str).collect();
+            let bytes = [part(&["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0"], b""), part(&all, &[1; 6])].concat();
+            let _ = table(&bytes, &[]);
+        }
+    }
+}

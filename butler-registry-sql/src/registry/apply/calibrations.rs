@@ -37,7 +37,9 @@ pub(super) fn certify(
         let table = calib_table(&ty)?;
         let ids: Vec<DatasetId> = datasets.iter().map(|dataset| dataset.id()).collect();
         check_present(session, &ids)?;
-        check_conflicts(session, &table, &ty, (collection, handle.id), &datasets, timespan)?;
+        if strength == Strength::Update {
+            check_conflicts(session, &table, &ty, (collection, handle.id), &datasets, timespan)?;
+        }
         let data_ids: Vec<DataId> = datasets.iter().map(|dataset| dataset.data_id().clone()).collect();
         summarise(session, handle.id, &ty, &data_ids)?;
         let mut rows = calib_rows(&table);
@@ -51,9 +53,20 @@ pub(super) fn certify(
                 end,
             );
         }
-        report.inserted += session.tx.insert(&table, &rows, OnConflict::Fail).map_err(|error| {
-            error.with_context("collection", collection).with_context("dataset type", ty.definition.name())
-        })?;
+        let mut inserted = 0;
+        let outcome = session.savepoint(|tx| {
+            inserted = tx.insert(&table, &rows, OnConflict::Fail)?;
+            Ok(())
+        });
+        if let Err(error) = outcome {
+            if error.kind() == ErrorKind::ConflictingDefinition {
+                // Which range is in the way is asked only when there is one.
+                check_conflicts(session, &table, &ty, (collection, handle.id), &datasets, timespan)?;
+            }
+            let name = ty.definition.name();
+            return Err(error.with_context("collection", collection).with_context("dataset type", name));
+        }
+        report.inserted += inserted;
     }
     Ok(report)
 }

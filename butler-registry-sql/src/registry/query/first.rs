@@ -90,11 +90,11 @@ impl<'a> Leading<'a> {
             return Ok(None);
         }
         rows.truncate(end);
-        self.among(&dimensions, rows)
+        self.among(&dimensions, &rows)
     }
 
     /// The condition to belong to some records, which must agree in all dimensions but their own.
-    fn among(&self, dimensions: &[DimensionElement], rows: Vec<Row>) -> Result<Option<Predicate>> {
+    fn among(&self, dimensions: &[DimensionElement], rows: &[Row]) -> Result<Option<Predicate>> {
         let own = dimensions.iter().position(|d| *d == self.element).ok_or_else(|| unbound("a dimension"))?;
         let mut condition = Predicate::always();
         for (at, dimension) in dimensions.iter().enumerate().filter(|(at, _)| *at != own) {

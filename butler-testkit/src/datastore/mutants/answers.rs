@@ -1,6 +1,7 @@
 //! Flaws of what a datastore says.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use butler_core::backend::Value;
 use butler_core::datastore::{ArtifactUris, DatastoreCapabilities, GetRequest, TransferMode};
@@ -15,6 +16,7 @@ pub(super) fn capabilities(this: &TamperedDatastore) -> DatastoreCapabilities {
     let mut capabilities = this.inner.capabilities();
     match this.flaw {
         Flaw::DeclaresFewer => capabilities.transfer_modes.retain(|mode| *mode != TransferMode::Move),
+        Flaw::DeclaresNoArchives => capabilities.archives = false,
         Flaw::DeclaresNoArtifacts => capabilities.artifacts = false,
         _ => {}
     }
@@ -86,7 +88,13 @@ pub(super) async fn get(this: &TamperedDatastore, requests: Vec<GetRequest>) -> 
         Flaw::GetReversed => requests.reverse(),
         _ => {}
     }
+    let poisoned = this.flaw == Flaw::GivenUpPoisons && this.reads.swap(true, Ordering::Relaxed);
     let mut results = this.inner.get(requests.clone()).await;
+    this.reads.store(poisoned, Ordering::Relaxed);
+    if poisoned {
+        let fail = |_| Err(Error::new(ErrorKind::Unexpected, "an earlier read was given up"));
+        results = results.into_iter().map(fail).collect();
+    }
     if this.flaw == Flaw::OneFailsAll && results.iter().any(Result::is_err) {
         let fail = |_| Err(Error::new(ErrorKind::NotFound, "something is missing"));
         results = results.into_iter().map(fail).collect();

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use arcstr::ArcStr;
 use async_trait::async_trait;
 use butler_core::datastore::{
-    Artifact, ArtifactBody, JournalEntry, RecordsByDataset, TransferMode, WriteRequest, WriteTransaction,
+    ArchiveFile, Artifact, ArtifactBody, JournalEntry, RecordsByDataset, TransferMode, WriteRequest,
+    WriteTransaction,
 };
 use butler_core::{Error, ErrorKind, Object, Result, Structured};
 use bytes::Bytes;
@@ -44,7 +45,12 @@ pub(super) async fn prepare(
     let datastore = this.other.as_ref().filter(|_| files_only).unwrap_or(&this.inner);
     let prepared = datastore.prepare_write(requests).await;
     drop(hidden);
-    let mut inner = prepared?;
+    let mut inner = match prepared {
+        Err(error) if this.flaw == Flaw::ArchivesUnchecked && error.kind() == ErrorKind::Corrupt => {
+            datastore.prepare_write(Vec::new()).await?
+        }
+        prepared => prepared?,
+    };
     let own: Vec<PathBuf> = entry_files(&this.disk, &*inner);
     let paths = own
         .iter()
@@ -169,8 +175,23 @@ fn change_one(this: &TamperedDatastore, request: WriteRequest) -> Result<WriteRe
                 artifacts.into_iter().map(|artifact| change_artifact(this.flaw, artifact)).collect();
             Ok(WriteRequest::Copy { datasets, artifacts })
         }
+        WriteRequest::IngestArchive { archive, mode } => Ok(change_archive(this.flaw, archive, mode)),
         WriteRequest::Ingest { .. } => change_ingest(this, request),
     }
+}
+
+fn change_archive(flaw: Flaw, mut archive: ArchiveFile, mut mode: TransferMode) -> WriteRequest {
+    match flaw {
+        Flaw::MembersMixedUp if archive.members.len() > 1 => {
+            let last = archive.members.len() - 1;
+            let first = archive.members[0].path.clone();
+            archive.members[0].path = std::mem::replace(&mut archive.members[last].path, first);
+        }
+        Flaw::OnlyFirstMember => archive.members.iter_mut().for_each(|member| member.datasets.truncate(1)),
+        Flaw::ArchivesCopied if mode == TransferMode::Move => mode = TransferMode::Copy,
+        _ => {}
+    }
+    WriteRequest::IngestArchive { archive, mode }
 }
 
 fn change_object(flaw: Flaw, class: &str, object: Object) -> Object {

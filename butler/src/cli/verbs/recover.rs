@@ -27,7 +27,7 @@ pub(crate) struct Recover {
     format: ReportFormat,
 }
 
-fn duration(text: &str) -> Result<Duration> {
+pub(super) fn duration(text: &str) -> Result<Duration> {
     parse_duration(text).ok_or_else(|| {
         Error::new(ErrorKind::Argument, format!("'{}' is no duration", text.escape_debug()))
             .with_hint("write a number with ms, s, m, h or d, such as 1h")

@@ -47,6 +47,14 @@ pub(crate) struct RetrieveArtifacts {
     /// Do not replace files that are there (the default)
     #[arg(long)]
     no_clobber: bool,
+    /// Put all artifacts into one zip archive, which `ingest-zip` takes
+    #[cfg(feature = "datastore-fs")]
+    #[arg(long, overrides_with = "no_zip")]
+    zip: bool,
+    /// Leave artifacts files of their own (the default)
+    #[cfg(feature = "datastore-fs")]
+    #[arg(long)]
+    no_zip: bool,
 }
 
 impl RetrieveArtifacts {
@@ -56,6 +64,11 @@ impl RetrieveArtifacts {
             .query_datasets(patterns_or_all(&self.dataset_types)?)
             .collections(collections(&butler, &self.collections)?)
             .find_first(self.find_first);
+        #[cfg(feature = "datastore-fs")]
+        if self.zip {
+            let found = self.selection.on(query, Format::Ndjson);
+            return archived(context, &butler, found, &self.destination, self.clobber).await;
+        }
         let options = RetrieveOptions {
             directory: self.destination,
             transfer: self.transfer,
@@ -86,4 +99,25 @@ impl RetrieveArtifacts {
         }
         output::line(&format!("Number of artifacts retrieved into destination: {files}"))
     }
+}
+
+/// Makes a zip archive of all datasets that were found.
+#[cfg(feature = "datastore-fs")]
+async fn archived(
+    context: &Context,
+    butler: &butler::Butler,
+    found: super::common::Limited<DatasetRef>,
+    directory: &std::path::Path,
+    clobber: bool,
+) -> Result<()> {
+    let mut all = Vec::new();
+    found
+        .each(context, async |datasets: Vec<DatasetRef>| {
+            all.extend(datasets);
+            Ok(())
+        })
+        .await?;
+    let count = all.len();
+    let path = butler::exchange::retrieve_zip(butler, all, directory, clobber).await?;
+    output::line(&format!("Zip archive of {count} datasets: {}", path.display()))
 }

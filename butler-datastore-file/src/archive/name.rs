@@ -1,0 +1,131 @@
+//! Names of members: paths of files below a directory, and nothing that only looks like one.
+
+use butler_core::{Error, ErrorKind, Result};
+use percent_encoding::percent_decode_str;
+
+/// Bytes that a name may have: what file systems allow for a path.
+const LENGTH: usize = 1024;
+
+/// Bytes that a part of a name may have.
+const PART: usize = 255;
+
+/// Checks that a name from outside is a path of a file below a directory, however it is read: as it
+/// is, or with `%2e` and the like replaced.
+///
+/// # Errors
+/// `Corrupt` if it leads elsewhere, is too long, or has characters that are taken for others.
+pub fn check_member_name(name: &str) -> Result<()> {
+    let refused = |problem: &str| {
+        let shown: String = name.chars().take(80).collect();
+        Error::new(
+            ErrorKind::Corrupt,
+            format!("'{}' is no name of a file: it {problem}", shown.escape_debug()),
+        )
+    };
+    if name.len() > LENGTH || name.split('/').any(|part| part.len() > PART) {
+        return Err(refused("is too long"));
+    }
+    let mut text = name.to_owned();
+    loop {
+        problem(&text).map_or(Ok(()), |problem| Err(refused(problem)))?;
+        let decoded = percent_decode_str(&text).decode_utf8().map_err(|_| refused("is no text"))?;
+        if decoded == text {
+            return Ok(());
+        }
+        text = decoded.into_owned();
+    }
+}
+
+fn problem(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        return Some("is empty");
+    }
+    if name.contains(char::is_control) {
+        return Some("has control characters");
+    }
+    if name.contains(is_deceptive) {
+        return Some("has characters that are taken for others");
+    }
+    let drive = name.as_bytes().get(1) == Some(&b':') && name.starts_with(|c: char| c.is_ascii_alphabetic());
+    if name.starts_with('/') || name.contains('\\') || drive {
+        return Some("is absolute");
+    }
+    name.split('/').any(|part| matches!(part, "" | "." | "..")).then_some("leads elsewhere")
+}
+
+/// Whether a character looks like a dot or slash, which normalisation may make of it, or is not seen,
+/// or turns the direction of writing (Unicode Technical Standard 39, Unicode Standard Annex 9).
+fn is_deceptive(c: char) -> bool {
+    matches!(c,
+        '\u{2024}'..='\u{2026}' | '\u{fe52}' | '\u{ff0e}' | '\u{fe19}' | '\u{fe30}'
+        | '\u{2044}' | '\u{2215}' | '\u{29f8}' | '\u{ff0f}' | '\u{2571}'
+        | '\u{2216}' | '\u{29f5}' | '\u{29f9}' | '\u{fe68}' | '\u{ff3c}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        let long = "a".repeat(256);
+        let deep = "a/".repeat(600) + "a";
+        for name in [
+            "",
+            ".",
+            "..",
+            "../a",
+            "a/../../b",
+            "a/..",
+            "/etc/passwd",
+            "//a",
+            "a//b",
+            "a/",
+            "./a",
+            "a\0b",
+            "a\nb",
+            "..\\a",
+            "\\a",
+            "C:/a",
+            "c:a",
+            "%2e%2e/a",
+            "%2E%2e%2fa",
+            "%252e%252e%252fa",
+            "%2Fetc/passwd",
+            "a%00b",
+            "%5c%5chost",
+            "%ff",
+            "\u{2025}/a",
+            "\u{ff0e}\u{ff0e}/a",
+            "a\u{2215}b",
+            "a\u{ff0f}..",
+            "\u{2024}\u{2024}/a",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            &long,
+            &deep,
+        ] {
+            let error = check_member_name(name).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{name}");
+        }
+        for name in ["a", "a/b.json", "ä/ö.fits", "a..b", "...", "100%", "50%-x", "a b", "%41/b", "日本.txt"]
+        {
+            check_member_name(name).unwrap();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_stays_below(name in "([.]{1,2}|/|%2e|%2F|a|\\\\|\u{2025}){0,8}") {
+            if check_member_name(&name).is_ok() {
+                let decoded = percent_decode_str(&name).decode_utf8().unwrap().into_owned();
+                for name in [name, decoded] {
+                    let path = std::path::Path::new(&name);
+                    prop_assert!(path.components().all(|part| matches!(part, std::path::Component::Normal(_))));
+                }
+            }
+        }
+    }
+}
