@@ -149,7 +149,7 @@ pub(crate) fn fetch_by_path<'a>(table: &ArcStr, paths: impl IntoIterator<Item = 
 }
 
 /// Path of a file, and name in it if that is an archive.
-fn split_member(path: &str) -> (&str, Option<&str>) {
+pub(crate) fn split_member(path: &str) -> (&str, Option<&str>) {
     path.split_once(MEMBER).map_or((path, None), |(file, member)| (file, Some(member)))
 }
 

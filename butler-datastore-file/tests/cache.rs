@@ -1,5 +1,6 @@
 //! What lies on S3 is kept in a local cache, and has addresses that anybody can fetch for a while.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 #![cfg(feature = "s3")]
 
 use std::fs;

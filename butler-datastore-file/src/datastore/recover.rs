@@ -23,7 +23,7 @@ use super::read::checksum;
 use super::remove::{BATCH, Deleted, delete_unnamed, named_paths};
 use crate::error::io_error;
 use crate::journal::{EntryName, Lease, late};
-use crate::record::fetch_by_path;
+use crate::record::{fetch_by_path, split_member};
 use crate::store::{FileId, FileSource, Hold, Made, Spot};
 use crate::work::blocking;
 
@@ -259,7 +259,9 @@ async fn named_by_own(
         let (paths, origins, ids) = (rows.column("path")?, rows.column("origin")?, rows.column("id")?);
         named.extend((0..rows.len()).filter_map(|row| {
             let id = (origins.int(row)?, ids.int(row)?);
-            paths.text(row).filter(|_| own.contains(&id)).map(ArcStr::from)
+            // What an archive holds is named with the archive.
+            let (file, _) = split_member(paths.text(row)?);
+            own.contains(&id).then(|| file.into())
         }));
     }
     Ok(named)
