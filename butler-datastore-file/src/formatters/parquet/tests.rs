@@ -161,7 +161,7 @@ fn a_few_bytes_do_not_become_billions_of_values() {
     file.limit(1000);
     assert_eq!(file.table(&columns).unwrap_err().kind(), ErrorKind::Exhausted);
     // The metadata, and not the page, say that there are 8191 rows, as Thrift writes that.
-    let mut lying = bytes.clone();
+    let mut lying = bytes;
     let end = lying.len() - 8;
     let length = u32::from_le_bytes([lying[end], lying[end + 1], lying[end + 2], lying[end + 3]]) as usize;
     let mut changed = 0;
