@@ -324,7 +324,7 @@ mod tests {
             )
             .unwrap();
         let dump = config.dump(None).unwrap();
-        assert!(!dump.contains("hush") && dump.contains("'https://h:1/********'"), "{dump}");
+        assert!(!dump.contains("hush") && dump.contains("\"https://h:1/********\""), "{dump}");
         assert_eq!(redact_url("plain text"), "plain text");
         assert_eq!(redact_url("http://u@h/p"), "http://u@h/p");
     }

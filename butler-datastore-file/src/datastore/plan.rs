@@ -178,7 +178,9 @@ fn operation(requests: &[WriteRequest]) -> JournalOperation {
 
 /// Looks at all files that are to be ingested, and says how each comes in.
 fn inspect(inner: &Inner, requests: &[WriteRequest]) -> Result<Vec<(Source, TransferMode)>> {
-    if !requests.iter().any(|request| matches!(request, WriteRequest::Ingest { .. })) {
+    let is_file =
+        |request| matches!(request, &WriteRequest::Ingest { .. } | &WriteRequest::IngestArchive { .. });
+    if !requests.iter().any(is_file) {
         return Ok(Vec::new());
     }
     let modes = inner.store.transfer_modes();

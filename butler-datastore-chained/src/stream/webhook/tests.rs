@@ -244,7 +244,9 @@ async fn who_is_required_is_told_before_a_write_ends() {
         write(&datastore, &["x", "y"]).await.unwrap();
         assert_eq!(server.names().len(), 2 * n);
     }
-    let methods: Vec<String> = server.requests().into_iter().map(|request| request.method).collect();
+    let mut methods: Vec<String> = server.requests().into_iter().map(|request| request.method).collect();
+    // What is written together may be told in one request, or in several.
+    methods.dedup();
     assert_eq!(methods, ["HEAD", "POST"].repeat(5));
 }
 
