@@ -193,7 +193,12 @@ impl Chain {
     async fn uris_of(&self, dataset: &DatasetRef, predict: bool) -> Result<ArtifactUris> {
         let child = match self.locator(dataset) {
             Some(child) => child,
-            None => self.predictor(dataset).filter(|_| predict).ok_or_else(|| self.not_found(dataset))?,
+            None if !predict => return Err(self.not_found(dataset)),
+            None => match self.predictor(dataset) {
+                Some(child) => child,
+                // It would be nowhere that has an address.
+                None => return Ok(ArtifactUris::default()),
+            },
         };
         let uris = child.datastore.uris(std::slice::from_ref(dataset), predict).await;
         let mut uris = uris.map_err(|error| self.told(child, "could not locate a dataset", error))?;

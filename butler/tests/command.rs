@@ -501,6 +501,37 @@ fn repositories_have_urls_too() {
 }
 
 #[test]
+fn files_are_put_from_where_one_is() {
+    let repo = Repo::new();
+    repo.write("numbers.csv", "a,b\n1,2\n");
+    repo.write("repo/numbers.csv", "a,b\n3,4\n");
+    repo.butler(&["register-dataset-type", "repo", "numbers", "ArrowTable", "instrument"]).ok();
+    let target = ["numbers", "instrument=DemoCam"];
+    repo.butler(&[&["put", "repo"], &target[..], &["--run", "mine", "--file", "numbers.csv"]].concat()).ok();
+    let url = format!("file://{}", repo.path("out.csv").display());
+    let from = ["--collections", "mine", "--output", &url];
+    repo.butler(&[&["get", "repo"], &target[..], &from[..]].concat()).ok();
+    assert_eq!(fs::read_to_string(repo.path("out.csv")).unwrap(), "a,b\n1,2\n");
+}
+
+#[test]
+fn what_is_ingested_again_is_passed_over() {
+    let repo = Repo::new();
+    repo.write("a.json", "{}");
+    repo.write("table.csv", "path,instrument\na.json,DemoCam\n");
+    repo.butler(&["register-dataset-type", "repo", "thing", "StructuredDataDict", "instrument"]).ok();
+    let ingest = ["ingest-files", "repo", "thing", "mine", "table.csv", "-t", "copy"];
+    let ids = ["--id-generation-mode", "dataid_type_run"];
+    assert_eq!(repo.butler(&[&ingest[..], &ids].concat()).ok(), "1 datasets are in mine\n");
+    assert_eq!(repo.butler(&[&ingest[..], &ids].concat()).status, 1);
+    assert_eq!(
+        repo.butler(&[&ingest[..], &ids, &["--skip-existing"]].concat()).ok(),
+        "0 more datasets are in mine\n"
+    );
+    assert_eq!(repo.butler(&[&ingest[..], &["--skip-existing"]].concat()).status, 2);
+}
+
+#[test]
 fn configuration_is_shown_without_a_registry() {
     let repo = Repo::new();
     let shown = repo.butler(&["config-dump", "repo"]).ok();

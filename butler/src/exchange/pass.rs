@@ -104,6 +104,7 @@ impl<'a> Pass<'a> {
             if key == "data" {
                 self.header = self.facts.header.clone().unwrap_or_else(|| top.header().clone());
                 self.facts.assumed = Some(self.header.clone());
+                self.refuse_newer()?;
                 self.migration = Migration::new(&self.header, self.universe());
                 let known = self.plan.known.instruments().chain(&self.facts.instruments);
                 self.migration.instruments =
@@ -299,6 +300,24 @@ impl<'a> Pass<'a> {
             Some(near) => flaw.hint(format!("did you mean '{near}'?")),
             None => flaw,
         })
+    }
+
+    /// Older dimensions are understood; nobody knows what newer ones mean.
+    fn refuse_newer(&self) -> Result<()> {
+        let universe = self.universe();
+        let Header { universe_namespace, universe_version, .. } = &self.header;
+        if universe_namespace == universe.namespace() && *universe_version > universe.version() {
+            return Err(Error::new(
+                ErrorKind::InconsistentUniverse,
+                format!(
+                    "the export has version {universe_version} of the dimensions '{universe_namespace}', the \
+                     repository version {}",
+                    universe.version()
+                ),
+            )
+            .with_hint("import it into a repository with these dimensions"));
+        }
+        Ok(())
     }
 
     /// Notes that a collection must be there, of a type.

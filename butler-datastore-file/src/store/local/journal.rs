@@ -189,8 +189,11 @@ fn now(directory: BorrowedFd<'_>) -> Result<rustix::fs::Stat> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(directory, &name, flags, MODE)?;
         let stat = rustix::fs::fstat(&fd);
-        rustix::fs::unlinkat(directory, &name, AtFlags::empty())?;
-        stat
+        match rustix::fs::unlinkat(directory, &name, AtFlags::empty()) {
+            // A recovery without a lease has swept it away already.
+            Ok(()) | Err(Errno::NOENT) => stat,
+            Err(error) => Err(error),
+        }
     };
     read().map_err(|error| io_error(error, "cannot ask the journal's file system for the time"))
 }

@@ -1,8 +1,10 @@
 //! Options that several verbs have, and what they mean.
 
+use std::path::PathBuf;
+
 use butler::{
     ArcStr, Butler, DatasetQuery, Error, ErrorKind, Instant, NamePatterns, QueryBuilder, QueryRow, Result,
-    Timespan, WorkObserver,
+    Timespan, WorkObserver, local_file,
 };
 use clap::Args;
 use futures::TryStreamExt;
@@ -196,6 +198,17 @@ pub(super) fn patterns(texts: &[String]) -> Result<NamePatterns> {
 pub(super) fn patterns_or_all(texts: &[String]) -> Result<NamePatterns> {
     let given = patterns(texts)?;
     Ok(if given.is_empty() { NamePatterns::all() } else { given })
+}
+
+/// The local path of an argument, which may be a `file:` URL.
+pub(super) fn local_path(text: &str) -> Result<PathBuf> {
+    match local_file(text)? {
+        Some(path) => Ok(path),
+        None if text.contains("://") => {
+            Err(Error::new(ErrorKind::Argument, format!("'{}' is no local path", text.escape_debug())))
+        }
+        None => Ok(text.into()),
+    }
 }
 
 /// Collections to search: those given, the default ones, or all.

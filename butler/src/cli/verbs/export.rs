@@ -9,7 +9,7 @@ use butler::exchange::{ExportOptions, ExportReport, ExportSelection, ExportedArt
 use butler::{ArcStr, Butler, CollectionType, Error, ErrorKind, NamePatterns, Result, RetrieveOptions};
 use clap::Args;
 
-use super::common::{Repository, collections, patterns_or_all};
+use super::common::{Repository, collections, local_path, patterns_or_all};
 use crate::cli::context::Context;
 use crate::cli::output;
 
@@ -19,6 +19,7 @@ pub(crate) struct Export {
     #[command(flatten)]
     repository: Repository,
     /// New or empty directory for export.yaml and the files
+    #[arg(value_parser = local_path)]
     directory: PathBuf,
     /// Names and patterns of dataset types [all]
     #[arg(short, long = "dataset-type", value_name = "GLOB", value_delimiter = ',')]
@@ -65,6 +66,7 @@ pub(crate) struct ExportCalibs {
     #[command(flatten)]
     repository: Repository,
     /// New or empty directory for export.yaml and the files
+    #[arg(value_parser = local_path)]
     directory: PathBuf,
     /// Calibration collections, and chains with them [all]
     #[arg(value_name = "COLLECTIONS", value_delimiter = ',')]

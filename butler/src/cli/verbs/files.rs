@@ -48,6 +48,9 @@ pub(crate) struct IngestFiles {
     /// Do not determine sizes and checksums
     #[arg(long)]
     no_track_file_attrs: bool,
+    /// Pass over files whose datasets are stored already; needs ids that follow from the data IDs
+    #[arg(long)]
+    skip_existing: bool,
     /// How the files come in: auto, copy, move, link, hardlink, symlink, relsymlink, direct
     #[arg(short, long, value_name = "MODE", default_value = "auto")]
     transfer: TransferMode,
@@ -55,6 +58,13 @@ pub(crate) struct IngestFiles {
 
 impl IngestFiles {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
+        if self.skip_existing && self.id_generation_mode == IdGenerationMode::Unique {
+            return Err(Error::new(
+                ErrorKind::Argument,
+                "new ids are given to all files: none is there already",
+            )
+            .with_hint("--skip-existing goes with --id-generation-mode dataid_type_run or dataid_type"));
+        }
         let butler = context.write(&self.repository.repo).await?;
         let dataset_type = butler.dataset_type(self.dataset_type.as_str()).await?;
         let mut files: Vec<IngestFile> = Vec::new();
@@ -79,10 +89,11 @@ impl IngestFiles {
             mode: self.transfer,
             ids: self.id_generation_mode,
             track_attributes: !self.no_track_file_attrs,
-            skip_existing: false,
+            skip_existing: self.skip_existing,
         };
         let count = self.ingest(context, &butler, files, &options).await?;
-        output::line(&format!("{count} datasets are in {}", self.run))?;
+        let new = if self.skip_existing { " more" } else { "" };
+        output::line(&format!("{count}{new} datasets are in {}", self.run))?;
         butler.close().await
     }
 

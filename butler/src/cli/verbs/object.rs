@@ -11,7 +11,7 @@ use butler::{
 use clap::Args;
 use futures::TryStreamExt;
 
-use super::common::{Output, Repository, read_timespan, search_path};
+use super::common::{Output, Repository, local_path, read_timespan, search_path};
 use crate::cli::context::Context;
 use crate::cli::output::{self, Format};
 use crate::cli::values::{DatasetRow, dataset_columns};
@@ -118,7 +118,11 @@ async fn ingest(butler: &Butler, file: &str, bytes: &[u8], draft: Draft) -> Resu
         copy = Some(spool);
         path
     } else {
-        file.to_owned()
+        // What is relative to here is not relative to the datastore's root.
+        let path = std::path::absolute(file).map_err(|error| {
+            Error::new(ErrorKind::Argument, format!("'{file}' is no path")).with_source(error)
+        })?;
+        path.to_string_lossy().into_owned()
     };
     let options = IngestOptions { mode: butler::datastore::TransferMode::Copy, ..IngestOptions::default() };
     let stored = butler.ingest(vec![IngestFile::new(path, draft)], &options).await?.pop();
@@ -284,7 +288,7 @@ impl Get {
         };
         let mut file = match self.output.as_str() {
             "-" => None,
-            path => Some(std::fs::File::create_new(path).map_err(failed)?),
+            path => Some(std::fs::File::create_new(local_path(path)?).map_err(failed)?),
         };
         let mut write = |bytes: &[u8]| match &mut file {
             None => output::bytes(bytes),

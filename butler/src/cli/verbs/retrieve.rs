@@ -6,7 +6,7 @@ use butler::datastore::TransferMode;
 use butler::{DatasetRef, Result, RetrieveOptions, Retriever};
 use clap::Args;
 
-use super::common::{Repository, Selection, collections, patterns_or_all};
+use super::common::{Repository, Selection, collections, local_path, patterns_or_all};
 use crate::cli::context::Context;
 use crate::cli::output::{self, Format};
 use crate::cli::progress::Bar;
@@ -17,6 +17,7 @@ pub(crate) struct RetrieveArtifacts {
     #[command(flatten)]
     repository: Repository,
     /// Directory that the artifacts come to
+    #[arg(value_parser = local_path)]
     destination: PathBuf,
     /// Names and patterns of dataset types [all]
     #[arg(short, long = "dataset-type", value_name = "GLOB", value_delimiter = ',')]

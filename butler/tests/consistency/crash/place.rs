@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use butler::Creation;
+use butler::{Creation, Retry};
 use butler_testkit::datastore::Backstage;
 use butler_testkit::datastore::s3::S3Server;
 use butler_testkit::postgres::{self, TempPostgres};
@@ -103,7 +103,11 @@ impl Template {
             directory.path().join("registry.sqlite3"),
         ))
         .unwrap();
-        backend.freeze().await.unwrap();
+        // Threads that have read go a little later than the Butler that had them.
+        while let Err(error) = backend.freeze().await {
+            assert_eq!(error.retry(), Retry::Temporary, "{error}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         Some(Self { kind, model: Some(directory), postgres: None })
     }
 
