@@ -112,6 +112,10 @@ fn missing(database: &str, feature: &str) -> Error {
         .with_hint(format!("build with the cargo feature '{feature}'"))
 }
 
+#[cfg_attr(
+    not(feature = "sqlite"),
+    expect(unused_variables, reason = "only databases that are files are created")
+)]
 async fn backend(config: &RegistryConfig, create: bool, read_only: bool) -> Result<Arc<dyn Backend>> {
     let settings = config.downcast_ref::<Settings>().ok_or_else(|| {
         Error::new(ErrorKind::Unexpected, "a registry was given the configuration of another kind")

@@ -12,6 +12,10 @@ use self::survey::Survey;
 use crate::cli::context::Context;
 use crate::cli::{Command, output};
 
+/// For which times biases are valid; nights change at noon.
+const EPOCHS: [(&str, [&str; 2]); 2] =
+    [("a", ["2026-01-01", "2026-01-16T12:00:00"]), ("b", ["2026-01-16T12:00:00", ""])];
+
 /// Arguments of `demo`.
 #[derive(Args, Debug)]
 pub(crate) struct Demo {
@@ -72,7 +76,7 @@ impl Tour<'_> {
         self.say(
             "Files become datasets by a table of paths and data IDs. Two epochs of biases, in two runs:",
         )?;
-        for (epoch, [begin, end]) in [("a", ["2026-01-01", "2026-01-16"]), ("b", ["2026-01-16", ""])] {
+        for (epoch, [begin, end]) in EPOCHS {
             let run = format!("DemoCam/calib/{epoch}");
             let table = self.tabulate(&format!("bias-{epoch}"), &Survey.biases(epoch))?;
             self.butler(&["ingest-files", &self.repo, "bias", &run, &table, "--transfer", "copy"]).await?;
