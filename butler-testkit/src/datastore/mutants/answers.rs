@@ -89,6 +89,10 @@ pub(super) async fn get(this: &TamperedDatastore, requests: Vec<GetRequest>) -> 
         _ => {}
     }
     let poisoned = this.flaw == Flaw::GivenUpPoisons && this.reads.swap(true, Ordering::Relaxed);
+    if this.flaw == Flaw::GivenUpPoisons {
+        // However fast a read is, there is a moment at which it can be given up.
+        tokio::task::yield_now().await;
+    }
     let mut results = this.inner.get(requests.clone()).await;
     this.reads.store(poisoned, Ordering::Relaxed);
     if poisoned {
