@@ -119,7 +119,7 @@ pub(super) struct DatasetChoice {
     dataset_types: Vec<String>,
     /// Collections to search [the default ones, or all]
     #[arg(long, value_name = "GLOB", value_delimiter = ',')]
-    collections: Vec<String>,
+    pub(super) collections: Vec<String>,
     /// Of each data ID only the dataset of the first collection
     #[arg(long, overrides_with = "no_find_first")]
     find_first: bool,

@@ -6,7 +6,7 @@ use butler::datastore::TransferMode;
 use butler::{DatasetRef, Result, RetrieveOptions, Retriever};
 use clap::Args;
 
-use super::common::{Repository, Selection, collections, local_path, patterns_or_all};
+use super::common::{DatasetChoice, Repository, Selection, local_path};
 use crate::cli::context::Context;
 use crate::cli::output::{self, Format};
 use crate::cli::progress::Bar;
@@ -19,18 +19,8 @@ pub(crate) struct RetrieveArtifacts {
     /// Directory that the artifacts come to
     #[arg(value_parser = local_path)]
     destination: PathBuf,
-    /// Names and patterns of dataset types [all]
-    #[arg(short, long = "dataset-type", value_name = "GLOB", value_delimiter = ',')]
-    dataset_types: Vec<String>,
-    /// Collections to search [the default ones, or all]
-    #[arg(long, value_name = "GLOB", value_delimiter = ',')]
-    collections: Vec<String>,
-    /// Of each data ID only the dataset of the first collection
-    #[arg(long, overrides_with = "no_find_first")]
-    find_first: bool,
-    /// All datasets of each data ID (the default)
-    #[arg(long)]
-    no_find_first: bool,
+    #[command(flatten)]
+    choice: DatasetChoice,
     #[command(flatten)]
     selection: Selection,
     /// How files come there: auto, copy, link, hardlink, symlink, relsymlink
@@ -61,10 +51,7 @@ pub(crate) struct RetrieveArtifacts {
 impl RetrieveArtifacts {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         let butler = context.read(&self.repository.repo).await?;
-        let query = butler
-            .query_datasets(patterns_or_all(&self.dataset_types)?)
-            .collections(collections(&butler, &self.collections)?)
-            .find_first(self.find_first);
+        let query = self.choice.query(&butler)?;
         #[cfg(feature = "datastore-fs")]
         if self.zip {
             let found = self.selection.on(query, Format::Ndjson);
