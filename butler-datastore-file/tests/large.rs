@@ -8,7 +8,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use butler_core::datastore::{
@@ -155,6 +155,8 @@ impl Shop {
 struct Server {
     process: Child,
     place: String,
+    /// What it writes later, such as that it takes long, must find somebody.
+    _output: BufReader<ChildStdout>,
 }
 
 impl Server {
@@ -165,11 +167,12 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let place = lines
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        let place = (&mut output)
+            .lines()
             .map_while(std::io::Result::ok)
             .find_map(|line| line.strip_prefix(PLACE).map(|place| serde_json::from_str(place).unwrap()));
-        Self { process, place: place.unwrap() }
+        Self { process, place: place.unwrap(), _output: output }
     }
 }
 

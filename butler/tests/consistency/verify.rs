@@ -335,7 +335,7 @@ async fn the_command_says_what_is_wrong_by_its_exit_status() {
     let patient = Patient::new().await;
     let repository = &patient.repository;
     let text = stdout(&repository.command(&["verify", "--checksum", "--orphans"]));
-    assert_eq!(text, "7 datasets were looked at; 0 artifacts and 0 rules are not as they should be.\n");
+    assert_eq!(text, "7 datasets looked at; 0 artifacts and 0 rules are not as they should be.\n");
     damage(&patient, "deleted file").await;
     damage(&patient, "tag of nothing").await;
     let output = repository.command(&["verify"]);
@@ -348,5 +348,5 @@ async fn the_command_says_what_is_wrong_by_its_exit_status() {
     assert_eq!(report["findings"][0]["kind"], "missing");
     assert_eq!(report["violations"][0]["repaired"], 1);
     let text = stdout(&repository.command(&["verify", "flat"]));
-    assert!(text.starts_with("1 datasets were looked at; 0 artifacts"), "{text}");
+    assert!(text.starts_with("1 dataset looked at; 0 artifacts"), "{text}");
 }

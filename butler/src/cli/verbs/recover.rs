@@ -56,20 +56,42 @@ fn tell(report: &RecoveryReport, lease: Duration) -> Result<()> {
         output::line(&describe(entry, report.dry_run))?;
     }
     if report.forgotten > 0 {
-        output::line(&format!("{} outcomes of entries that are long gone", report.forgotten))?;
-    }
-    let verb = if report.dry_run { "would be" } else { "were" };
-    if report.left > 0 {
         output::line(&format!(
-            "{} journal entries are left alone: younger than {lease:?}, or another recovery is at them. \
-             --older-than 0s deals with all, if nobody is at work.",
-            report.left
+            "{} of entries that are long gone",
+            output::counted(report.forgotten, "outcome", "outcomes")
         ))?;
     }
-    match report.entries.len() {
-        0 if report.left > 0 => Ok(()),
+    if report.left > 0 {
+        let (left, them) = match report.left {
+            1 => ("1 journal entry is".to_owned(), "it"),
+            count => (format!("{count} journal entries are"), "them"),
+        };
+        output::line(&format!(
+            "{left} left alone: younger than {lease:?}, or another recovery is at {them}. \
+             --older-than 0s deals with all, if nobody is at work."
+        ))?;
+    }
+    let kept = report.entries.iter().filter(|entry| entry.kept).count();
+    if kept > 0 {
+        let entries = output::counted(kept as u64, "journal entry", "journal entries");
+        output::line(&format!(
+            "{entries} kept: what is unfinished is looked at again by the next recovery."
+        ))?;
+    }
+    match report.entries.len() - kept {
+        0 if report.left > 0 || kept > 0 => Ok(()),
         0 => output::line("There is no journal entry: nobody has left anything."),
-        count => output::line(&format!("{count} journal entries {verb} dealt with.")),
+        count => {
+            let were = match (report.dry_run, count) {
+                (true, _) => "would be",
+                (false, 1) => "was",
+                (false, _) => "were",
+            };
+            output::line(&format!(
+                "{} {were} dealt with.",
+                output::counted(count as u64, "journal entry", "journal entries")
+            ))
+        }
     }
 }
 
@@ -83,12 +105,12 @@ fn describe(entry: &RecoveredEntry, dry_run: bool) -> String {
     };
     let deleted = match (entry.deleted.len(), dry_run) {
         (0, _) => String::new(),
-        (count, true) => format!(", {count} artifacts to delete"),
-        (count, false) => format!(", {count} artifacts deleted"),
+        (count, true) => format!(", {} to delete", output::counted(count as u64, "artifact", "artifacts")),
+        (count, false) => format!(", {} deleted", output::counted(count as u64, "artifact", "artifacts")),
     };
     let kept = if entry.kept { ", to be looked at again" } else { "" };
     format!(
-        "{} {} in {} of {}, by process {} on {}: {what}{deleted}{kept}",
+        "{} {} in {} of {} TAI, by process {} on {}: {what}{deleted}{kept}",
         header.action.name(),
         header.entry,
         header.datastore,

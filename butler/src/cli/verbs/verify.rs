@@ -71,16 +71,19 @@ fn tell(report: &VerifyReport) -> Result<()> {
     report.violations.iter().try_for_each(|violation| output::line(&describe_rows(violation)))?;
     if !report.pending.is_empty() {
         output::line(&format!(
-            "{} journal entries are open, of writers at work or of dead ones; `butler recover` deals with the latter.",
-            report.pending.len()
+            "{} open, of writers at work or of dead ones; `butler recover` deals with the latter.",
+            match report.pending.len() {
+                1 => "1 journal entry is".to_owned(),
+                count => format!("{count} journal entries are"),
+            }
         ))?;
     }
     let rules = if report.registry_checked { "" } else { "; the registry's rules were not checked" };
     output::line(&format!(
-        "{} datasets were looked at; {} artifacts and {} rules are not as they should be{rules}.",
-        report.datasets,
-        report.findings.len(),
-        report.violations.len()
+        "{} looked at; {} and {} not as they should be{rules}.",
+        output::counted(report.datasets, "dataset", "datasets"),
+        output::counted(report.findings.len() as u64, "artifact", "artifacts"),
+        output::counted(report.violations.len() as u64, "rule", "rules"),
     ))
 }
 
