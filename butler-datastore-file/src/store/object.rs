@@ -14,6 +14,8 @@ mod journal;
 mod list;
 mod put;
 mod source;
+#[cfg(feature = "remote")]
+mod transport;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -81,7 +81,10 @@ pub(crate) fn object_store(
     let (place, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let prefix = prefix.trim_matches('/');
     let options = options(section)?;
-    let operator = operator(section, &Root { scheme, place, prefix }, options)?;
+    let root = Root { scheme, place, prefix };
+    let operator = operator(section, &root, options)?;
+    #[cfg(feature = "remote")]
+    let operator = operator.with_context(super::transport::context(root.web_path()));
     let operator = operator
         .layer(ConcurrentLimitLayer::new(OPERATIONS).with_http_concurrent_limit(connections))
         .layer(TimeoutLayer::new().with_timeout(timeout).with_io_timeout(timeout))
@@ -124,6 +127,12 @@ fn options(section: &Section<'_>) -> Result<BTreeMap<String, String>> {
 }
 
 impl Root<'_> {
+    /// The path of a root that is a place on a web server.
+    #[cfg(feature = "remote")]
+    fn web_path(&self) -> Option<&str> {
+        matches!(self.scheme, "http" | "https" | "dav" | "davs" | "webdav").then_some(self.prefix)
+    }
+
     /// Options of a service whose places are buckets and the like.
     #[cfg(any(feature = "s3", feature = "gcs", feature = "azblob"))]
     fn place(&self, key: &'static str) -> Vec<(&'static str, String)> {
@@ -184,7 +193,6 @@ fn build<C: Configurator + Default + Serialize>(
         });
     }
     let fixed = fixed.into_iter().map(|(key, value)| (key.to_owned(), value));
-    install_transport();
     let config = C::from_iter(options.into_iter().chain(fixed));
     // The error may show values of options, which may be secrets.
     config.and_then(Operator::from_config).map_err(|error| {
@@ -193,12 +201,6 @@ fn build<C: Configurator + Default + Serialize>(
             format!("the object store of '{}' cannot be set up: {}", section.path(), error.message()),
         )
     })
-}
-
-/// Makes the client of all requests, once.
-fn install_transport() {
-    #[cfg(feature = "remote")]
-    opendal::install_default();
 }
 
 #[cfg(feature = "memory")]
