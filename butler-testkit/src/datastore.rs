@@ -231,6 +231,7 @@ macro_rules! __datastore_cases {
         }
         names {
             hostile_names_stay_inside,
+            names_that_look_like_paths_are_in_none,
             long_names_are_told_apart,
             odd_names_of_files_are_taken,
         }

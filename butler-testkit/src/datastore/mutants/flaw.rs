@@ -101,6 +101,7 @@ flaws! {
     SplitIsDirect = "refers to files inside" in ["ingest"],
     AutoCopies = "copies where it may choose" in ["ingest"],
     NamesUnchecked = "writes where the name of a run leads" in ["names"],
+    LookalikesUnchecked = "writes where a name that looks like a path leads" in ["names"],
     LongRunsRefused = "refuses long names of runs" in ["names"],
     OddFilesRefused = "refuses files with odd names" in ["names"],
     CopyForgetsFormatter = "forgets the formatter of a copied artifact" in ["copies"],
