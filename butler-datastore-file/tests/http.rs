@@ -50,7 +50,8 @@ fn answer(stream: TcpStream, site: &Site) -> std::io::Result<()> {
                 value.split_once('-').map(|(a, b)| (a.parse().unwrap_or(0), b.parse().unwrap_or(u64::MAX)));
         }
     }
-    let path = request.split([' ', '?']).nth(1).unwrap_or_default().trim_start_matches('/').replace("%20", " ");
+    let path =
+        request.split([' ', '?']).nth(1).unwrap_or_default().trim_start_matches('/').replace("%20", " ");
     let mut out = stream;
     if let Some(to) = site.moved.get(&path) {
         return write!(

@@ -146,6 +146,7 @@ macro_rules! __datastore_cases {
             what_is_read_only_refuses_to_write,
             ways_of_transfer_that_are_not_declared_are_unsupported,
             only_artifacts_can_be_opened_and_copied,
+            places_tell_storages_apart,
         }
         components {
             a_component_is_taken_out_of_the_whole,

@@ -70,14 +70,9 @@ async fn names_of_runs_lead_nowhere_else() {
         }
     }
     // What people or programs take for a way out is refused, though it is none here.
-    for run in [
-        "%2e%2e/x",
-        "%252e%252e/x",
-        "a%2F..%2Fb",
-        "\u{2025}/x",
-        "\u{ff0e}\u{ff0e}/x",
-        "a\u{2215}..\u{2215}b",
-    ] {
+    for run in
+        ["%2e%2e/x", "%252e%252e/x", "a%2F..%2Fb", "\u{2025}/x", "\u{ff0e}\u{ff0e}/x", "a\u{2215}..\u{2215}b"]
+    {
         let error = butler.put(object(), draft(run)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Template, "{run}: {error}");
         assert!(error.to_string().contains("the path '"), "{error}");

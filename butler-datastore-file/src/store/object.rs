@@ -136,6 +136,10 @@ impl Store for ObjectStore {
         format!("{}/{}", self.settings.uri, encode(path))
     }
 
+    fn place(&self) -> String {
+        self.settings.place.clone()
+    }
+
     fn signs(&self) -> bool {
         self.capability.presign_read || self.is_web()
     }

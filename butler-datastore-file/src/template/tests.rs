@@ -284,7 +284,8 @@ fn file_names_are_not_taken_for_others() {
         assert_eq!(error.kind(), ErrorKind::Template, "{name}");
         assert!(error.to_string().contains("slash"), "{error}");
     }
-    for (name, expected) in [("..", "r/__Cam14.json"), ("ä．", "r/ä．Cam14.json"), ("9%", "r/9%Cam14.json")] {
+    for (name, expected) in [("..", "r/__Cam14.json"), ("ä．", "r/ä．Cam14.json"), ("9%", "r/9%Cam14.json")]
+    {
         assert_eq!(path(&templates, &detector("r", &dd, name)).unwrap(), expected);
     }
 }

@@ -137,6 +137,10 @@ impl Datastore for TamperedDatastore {
         self.inner.children()
     }
 
+    fn places(&self) -> Vec<ArcStr> {
+        answers::places(self)
+    }
+
     fn acceptance(&self, dataset_type: &DatasetType, data_id: Option<&DataId>) -> Acceptance {
         match self.flaw {
             Flaw::AcceptsAll => Acceptance::Minimal,

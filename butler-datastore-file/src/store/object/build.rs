@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use butler_core::{Error, ErrorKind, Result, Section, suggest};
+use butler_core::{Error, ErrorKind, Result, Section, redact_url, suggest};
 use opendal::layers::{ConcurrentLimitLayer, RetryLayer, TimeoutLayer, TracingLayer};
 use opendal::{Configurator, Operator};
 use serde::Serialize;
@@ -28,6 +28,8 @@ const RETRIES: usize = 4;
 pub(crate) struct ObjectSettings {
     /// What URIs begin with.
     pub(crate) uri: String,
+    /// The place, which is another at another endpoint.
+    pub(crate) place: String,
     pub(crate) workers: usize,
     /// How often something is tried again.
     pub(crate) retries: usize,
@@ -81,6 +83,7 @@ pub(crate) fn object_store(
     let (place, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let prefix = prefix.trim_matches('/');
     let options = options(section)?;
+    let endpoint = options.get("endpoint").map(|endpoint| endpoint.trim_end_matches('/').to_owned());
     let root = Root { scheme, place, prefix };
     let operator = operator(section, &root, options)?;
     #[cfg(feature = "remote")]
@@ -99,6 +102,7 @@ pub(crate) fn object_store(
         _ => format!("{scheme}://{place}/{}", encode(prefix)),
     };
     let settings = ObjectSettings {
+        place: root.written_alike(endpoint.as_deref()),
         uri,
         workers: workers.unwrap_or(WORKERS),
         retries,
@@ -127,6 +131,15 @@ fn options(section: &Section<'_>) -> Result<BTreeMap<String, String>> {
 }
 
 impl Root<'_> {
+    /// The root as text that is the same for each way to write it.
+    fn written_alike(&self, endpoint: Option<&str>) -> String {
+        let service = service(self.scheme).unwrap_or(self.scheme);
+        let parts = self.prefix.split('/').filter(|part| !part.is_empty());
+        let path: String = parts.map(|part| format!("/{part}")).collect();
+        let endpoint = endpoint.map(|endpoint| format!(" at {}", redact_url(endpoint))).unwrap_or_default();
+        format!("{service}://{}{}{endpoint}", self.place, encode(&path))
+    }
+
     /// The path of a root that is a place on a web server.
     #[cfg(feature = "remote")]
     fn web_path(&self) -> Option<&str> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use arcstr::ArcStr;
 use butler_core::backend::Value;
 use butler_core::datastore::{ArtifactUris, DatastoreCapabilities, GetRequest, TransferMode};
 use butler_core::registry::OpaqueTable;
@@ -29,6 +30,18 @@ pub(super) fn tables(this: &TamperedDatastore) -> Vec<OpaqueTable> {
         tables.iter_mut().for_each(|table| table.spec.primary_key.swap(0, 1));
     }
     tables
+}
+
+pub(super) fn places(this: &TamperedDatastore) -> Vec<ArcStr> {
+    match this.flaw {
+        Flaw::PlacesUntold => Vec::new(),
+        Flaw::PlacesAlike => this.inner.places().iter().map(|_| "here".into()).collect(),
+        Flaw::PlacesAsWritten => {
+            let opening = Arc::as_ptr(&this.reads);
+            this.inner.places().iter().map(|place| format!("{place} {opening:p}").into()).collect()
+        }
+        _ => this.inner.places(),
+    }
 }
 
 /// A dataset with records whose last value, the size, is gone.
