@@ -38,6 +38,7 @@ use crate::case::{Case, Harness};
 
 pub use books::Books;
 pub use context::Opening;
+pub(crate) use context::plain_formatter;
 pub use faulty::{Call, CallFaults, Fault, FaultyDatastore, FaultyFactory};
 pub use storage::{FactoryHarness, LocalDirectory};
 
@@ -204,6 +205,9 @@ macro_rules! __datastore_cases {
             another_storage_class_is_converted_to,
             what_cannot_be_converted_is_told,
             what_is_of_an_unknown_class_is_bytes,
+            what_was_read_and_removed_is_not_found,
+            what_is_stored_anew_is_read_anew,
+            what_others_store_anew_is_read_anew,
         }
         ingest {
             what_is_copied_is_independent,

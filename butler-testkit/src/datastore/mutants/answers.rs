@@ -1,7 +1,7 @@
 //! Flaws of what a datastore says.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use arcstr::ArcStr;
 use butler_core::backend::Value;
@@ -125,6 +125,14 @@ pub(super) async fn get(this: &TamperedDatastore, requests: Vec<GetRequest>) -> 
 
 async fn answer(this: &TamperedDatastore, request: &GetRequest, result: Result<Object>) -> Result<Object> {
     let component = request.dataset.dataset_type().component_name();
+    if matches!(this.flaw, Flaw::ReadsKept | Flaw::ReadsKeptUntilRemoved) {
+        let mut kept = this.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        return match (kept.get(&request.dataset.id()), result) {
+            (Some(object), _) => Ok(object.clone()),
+            (None, Ok(object)) => Ok(kept.entry(request.dataset.id()).or_insert(object).clone()),
+            (None, error) => error,
+        };
+    }
     let all = || async {
         let request = GetRequest { dataset: whole(&request.dataset), ..request.clone() };
         this.inner.get(vec![request]).await.remove(0)
@@ -142,6 +150,12 @@ async fn answer(this: &TamperedDatastore, request: &GetRequest, result: Result<O
         }
         _ => result,
     }
+}
+
+/// Forgets what was read of datasets.
+pub(super) fn forget(this: &TamperedDatastore, datasets: &[DatasetRef]) {
+    let mut kept = this.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    datasets.iter().for_each(|dataset| drop(kept.remove(&dataset.id())));
 }
 
 pub(super) async fn exists(this: &TamperedDatastore, datasets: &[DatasetRef]) -> Result<Vec<bool>> {

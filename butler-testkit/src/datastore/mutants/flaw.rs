@@ -49,6 +49,8 @@ flaws! {
     KnowsOthers = "knows datasets of other datastores" in ["existence"],
     GetReversed = "gives objects in the reverse order" in ["get"],
     EmptyGetFails = "fails when nothing is asked for" in ["get"],
+    ReadsKept = "gives what it has read before, whatever has become of it" in ["get"],
+    ReadsKeptUntilRemoved = "gives what it has read before, though others have stored it anew" in ["get"],
     GivenUpPoisons = "gives nothing any more after a read was given up" in ["faults"],
     OneFailsAll = "gives nothing if one thing is missing" in ["get"],
     MissingIsNull = "gives null for what is not there" in ["get", "components", "archives"],
