@@ -140,6 +140,10 @@ fn decode(class: &StorageClass, file: &str, bytes: Vec<u8>) -> Result<Object> {
                 Some("toml") => toml::from_str(text).map_err(|error| wrong("TOML", error.to_string()))?,
                 _ => serde_json::from_str(text).map_err(|error| wrong("JSON", error.to_string()))?,
             };
+            if let Some(digits) = rounded_integer(text.as_bytes(), &value) {
+                let problem = format!("the integer {} has more than 64 bits", &text[digits]);
+                return Err(wrong("structured data", problem));
+            }
             Object::new(value)
         }
         "text" => Object::new(text()?.to_owned()),
