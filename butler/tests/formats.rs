@@ -187,3 +187,32 @@ fn what_is_not_of_its_format_is_not_put() {
     assert!(repo.run(&["put", "repo", "array", "--run", "r"], &npy).status.success());
     assert_eq!(repo.get(&["array"]), npy);
 }
+
+#[test]
+fn integers_that_would_be_rounded_are_not_put() {
+    let repo = Repo::new(&[("facts", "StructuredData")]);
+    repo.write("x.yaml", "a: 123456789012345678901\n");
+    let put = ["put", "repo", "facts", "--run", "r"];
+    for (more, input) in [(&[][..], &br#"{"a": 123456789012345678901}"#[..]), (&["--file", "x.yaml"], b"")] {
+        let refused = repo.refused(&[&put[..], more].concat(), input);
+        assert!(refused.contains("123456789012345678901 has more than 64 bits"), "{refused}");
+    }
+    assert!(repo.run(&put, b"[18446744073709551615]").status.success());
+    assert_eq!(repo.get(&["facts"]), b"[18446744073709551615]");
+}
+
+#[test]
+fn the_quiet_hear_answers_only() {
+    let repo = Repo::new(&[("facts", "StructuredData")]);
+    for words in [
+        &["register-collection", "repo", "run", "--type", "run"][..],
+        &["register-dataset-type", "repo", "other", "Text"],
+        &["remove-dataset-type", "repo", "other", "--no-confirm"],
+        &["create", "second"],
+    ] {
+        let told = repo.ok(&[&["-q"], words].concat());
+        assert!(told.is_empty(), "{words:?}: {}", String::from_utf8_lossy(&told));
+    }
+    let answer = String::from_utf8(repo.ok(&["-q", "query-dataset-types", "repo"])).unwrap();
+    assert!(answer.contains("facts") && !answer.contains("other"), "{answer}");
+}

@@ -56,21 +56,34 @@ fn tell(report: &RecoveryReport, lease: Duration) -> Result<()> {
         output::line(&describe(entry, report.dry_run))?;
     }
     if report.forgotten > 0 {
-        output::line(&format!("{} outcomes of entries that are long gone", report.forgotten))?;
+        output::line(&format!(
+            "{} of entries that are long gone",
+            counted(report.forgotten, "outcome", "outcomes")
+        ))?;
     }
-    let verb = if report.dry_run { "would be" } else { "were" };
     if report.left > 0 {
         output::line(&format!(
-            "{} journal entries are left alone: younger than {lease:?}, or another recovery is at them. \
+            "{} left alone: younger than {lease:?}, or another recovery is at them. \
              --older-than 0s deals with all, if nobody is at work.",
-            report.left
+            counted(report.left, "journal entry is", "journal entries are")
         ))?;
     }
     match report.entries.len() {
         0 if report.left > 0 => Ok(()),
         0 => output::line("There is no journal entry: nobody has left anything."),
-        count => output::line(&format!("{count} journal entries {verb} dealt with.")),
+        count => {
+            let (one, many) = match report.dry_run {
+                true => ("journal entry would be", "journal entries would be"),
+                false => ("journal entry was", "journal entries were"),
+            };
+            output::line(&format!("{} dealt with.", counted(count as u64, one, many)))
+        }
     }
+}
+
+/// A number with the word for what there is so much of.
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn describe(entry: &RecoveredEntry, dry_run: bool) -> String {
@@ -81,10 +94,11 @@ fn describe(entry: &RecoveredEntry, dry_run: bool) -> String {
         (JournalAction::Remove, Outcome::Committed) => "what was removed is deleted",
         (JournalAction::Remove, Outcome::Aborted) => "nothing was removed",
     };
+    let artifacts = counted(entry.deleted.len() as u64, "artifact", "artifacts");
     let deleted = match (entry.deleted.len(), dry_run) {
         (0, _) => String::new(),
-        (count, true) => format!(", {count} artifacts to delete"),
-        (count, false) => format!(", {count} artifacts deleted"),
+        (_, true) => format!(", {artifacts} to delete"),
+        (_, false) => format!(", {artifacts} deleted"),
     };
     let kept = if entry.kept { ", to be looked at again" } else { "" };
     format!(
