@@ -216,3 +216,18 @@ fn the_quiet_hear_answers_only() {
     let answer = String::from_utf8(repo.ok(&["-q", "query-dataset-types", "repo"])).unwrap();
     assert!(answer.contains("facts") && !answer.contains("other"), "{answer}");
 }
+
+#[test]
+fn genres_are_shown_to_people() {
+    let repo = Repo::new(&[("facts", "StructuredData")]);
+    let show = ["query-dataset-types", "repo", "--show-definitions"];
+    let shown = |words: &[&str]| String::from_utf8(repo.ok(words)).unwrap();
+    assert!(!shown(&show).contains("genre"));
+    let config = fs::read_to_string(repo.0.path().join("repo/butler.toml")).unwrap();
+    repo.write("repo/butler.toml", config + "\n[genres.catalog]\nstorage_class = 'AstropyTable'\n");
+    repo.ok(&["register-dataset-type", "repo", "stars", "--genre", "catalog"]);
+    let table = shown(&show);
+    let line = table.lines().find(|line| line.starts_with("stars")).unwrap();
+    assert!(table.lines().next().unwrap().ends_with("genre") && line.ends_with("catalog"), "{table}");
+    assert!(!shown(&["query-dataset-types", "repo", "--format", "json"]).contains("genre"));
+}
