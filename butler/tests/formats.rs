@@ -224,7 +224,10 @@ fn genres_are_shown_to_people() {
     let shown = |words: &[&str]| String::from_utf8(repo.ok(words)).unwrap();
     assert!(!shown(&show).contains("genre"));
     let config = fs::read_to_string(repo.0.path().join("repo/butler.toml")).unwrap();
-    repo.write("repo/butler.toml", config + "\n[genres.catalog]\nstorage_class = 'AstropyTable'\n");
+    repo.write(
+        "repo/butler.toml",
+        config + "\n[genres.catalog]\nstorage_class = 'AstropyTable'\ndimensions = []\n",
+    );
     repo.ok(&["register-dataset-type", "repo", "stars", "--genre", "catalog"]);
     let table = shown(&show);
     let line = table.lines().find(|line| line.starts_with("stars")).unwrap();

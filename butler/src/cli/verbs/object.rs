@@ -8,7 +8,7 @@ use std::path::Path;
 use butler::datastore::ArtifactBody;
 use butler::{
     ArcStr, Butler, DatasetId, DatasetRef, Draft, Error, ErrorKind, IngestFile, IngestOptions, Lookup,
-    LooseDataId, Object, Result, StorageClass, Structured,
+    LooseDataId, Object, Result, StorageClass, Structured, rounded_integer,
 };
 use clap::Args;
 use futures::TryStreamExt;
