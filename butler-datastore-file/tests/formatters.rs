@@ -1,5 +1,7 @@
 //! The formatters pass the suite of formatters.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 use std::sync::Arc;
 
 use ::bytes::Bytes;

@@ -93,7 +93,7 @@ async fn assert_bytes(butler: &Butler, datasets: &[DatasetRef]) {
         assert_eq!(read.downcast_ref::<Bytes>().unwrap(), content, "{found}");
         match butler.open(&found).await.unwrap().remove(0).body {
             ArtifactBody::File(path) => assert_eq!(fs::read(path).unwrap(), content),
-            other => panic!("{other:?}"),
+            other => unreachable!("{other:?}"),
         }
     }
 }
