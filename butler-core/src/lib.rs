@@ -48,7 +48,7 @@ pub use formatter::{Formatter, Formatters, ReadOutcome, ReadRequest, ReadSource}
 pub use genre::{Genre, GenreOverrides, Genres};
 pub use host::{host_name, user_name};
 pub use lookup::{LookupKey, LookupTable};
-pub use object::{Object, Structured};
+pub use object::{Object, Structured, rounded_integer};
 pub use storage_class::{
     Delegates, ReadParameters, StorageClass, StorageClassConfig, StorageClassDelegate, StorageClasses,
     StructuredDelegate,

@@ -18,7 +18,7 @@ use butler_core::datastore::{
 };
 use butler_core::registry::OpaqueTable;
 use butler_core::{DataId, DatasetRef, DatasetType, Error, ErrorKind, Object, Result};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Which of the children that accept a dataset store it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl ChainedDatastore {
     /// A datastore of children, nearest first.
     ///
     /// # Errors
-    /// `Configuration` if there are none, if two of them have one name or table, or if
+    /// `Configuration` if there are none, if two of them have one name, table or place, or if
     /// one that is not ephemeral is to be filled back.
     pub fn new(
         name: impl Into<ArcStr>,
@@ -103,6 +103,7 @@ impl Chain {
             return wrong("has no children".to_owned());
         }
         let (mut names, mut tables) = (FxHashSet::default(), FxHashSet::default());
+        let mut places: FxHashMap<ArcStr, &ArcStr> = FxHashMap::default();
         for child in &self.children {
             let name = child.datastore.name();
             if !names.insert(name.clone()) {
@@ -111,6 +112,13 @@ impl Chain {
             for table in child.datastore.tables() {
                 if !tables.insert(table.spec.name) {
                     return wrong(format!("contains datastore '{}' twice", table.datastore));
+                }
+            }
+            for place in child.datastore.places() {
+                if let Some(other) = places.insert(place.clone(), name) {
+                    return wrong(format!(
+                        "has two children that store in '{place}', '{other}' and '{name}': give each a root of its own"
+                    ));
                 }
             }
             let capabilities = child.datastore.capabilities();
@@ -263,6 +271,10 @@ impl Datastore for ChainedDatastore {
 
     fn children(&self) -> Vec<Arc<dyn Datastore>> {
         self.chain.children.iter().map(|child| Arc::clone(&child.datastore)).collect()
+    }
+
+    fn places(&self) -> Vec<ArcStr> {
+        self.chain.children.iter().flat_map(|child| child.datastore.places()).collect()
     }
 
     fn acceptance(&self, dataset_type: &DatasetType, data_id: Option<&DataId>) -> Acceptance {

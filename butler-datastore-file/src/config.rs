@@ -80,6 +80,8 @@ pub(crate) enum Verification {
 /// | `http://host/path`, `https://host/path` | `http` | read-only |
 /// | `memory://name` | `memory` | in the memory of this process, for tests |
 ///
+/// Redirects are followed on the same server alone, and for web servers only to files below the root.
+///
 /// They have these keys besides:
 ///
 /// | key | default | meaning |

@@ -126,6 +126,10 @@ impl Datastore for FileDatastore {
         vec![self.inner.table.clone()]
     }
 
+    fn places(&self) -> Vec<ArcStr> {
+        vec![self.inner.store.place().into()]
+    }
+
     fn acceptance(&self, dataset_type: &DatasetType, data_id: Option<&DataId>) -> Acceptance {
         if !self.inner.constraints.accepts(dataset_type, data_id) {
             return Acceptance::Refused;

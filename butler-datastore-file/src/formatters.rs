@@ -17,7 +17,7 @@ mod yaml;
 use std::io::Write;
 use std::sync::Arc;
 
-use butler_core::{Error, ErrorKind, Formatters, Result};
+use butler_core::{Error, ErrorKind, Formatters, Result, Structured, rounded_integer};
 
 use crate::error::sink_error;
 
@@ -43,7 +43,7 @@ const STRUCTURED: &[&str] = &["structured"];
 /// | `bytes` | bytes | `.bin` | as they are |
 ///
 /// Numbers keep their kind: integers come back as integers, floats as floats with all their
-/// digits. Maps keep their order, except that TOML has tables after everything else. A structured
+/// digits; integers of more than 64 bits are refused. Maps keep their order, except that TOML has tables after everything else. A structured
 /// float is finite.
 #[must_use]
 pub fn formatters() -> Formatters {
@@ -80,6 +80,14 @@ fn place(text: &[u8], offset: usize) -> (u64, u64) {
     let line = before.iter().filter(|&&byte| byte == b'\n').count() as u64 + 1;
     let column = String::from_utf8_lossy(&before[line_begin..]).chars().count() as u64 + 1;
     (line, column)
+}
+
+/// Refuses integers that would come back as other numbers.
+fn check_integers(format: &str, text: &[u8], value: &Structured) -> Result<()> {
+    let Some(digits) = rounded_integer(text, value) else { return Ok(()) };
+    let (line, column) = place(text, digits.start);
+    Err(malformed(format, line, column, "structured data has integers of no more than 64 bits")
+        .with_hint("write it as text, or as a float"))
 }
 
 /// Text of an artifact that must be UTF-8.

@@ -4,6 +4,7 @@ mod archive;
 mod array;
 mod cache;
 mod config;
+mod confusable;
 mod datastore;
 mod error;
 mod formatters;

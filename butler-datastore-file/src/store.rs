@@ -48,6 +48,9 @@ pub(crate) trait Store: Debug + Send + Sync + 'static {
     /// URI of a path.
     fn uri(&self, path: &str) -> String;
 
+    /// The place of the root, alike for alike places, however configuration writes them.
+    fn place(&self) -> String;
+
     /// Whether it gives addresses under which anybody can fetch artifacts.
     fn signs(&self) -> bool {
         false

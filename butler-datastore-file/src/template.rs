@@ -17,9 +17,10 @@
 //!
 //! Values of text have blanks, control characters and any of `<>:"\|?*` replaced by
 //! underscores; in the file name dots become underscores too, and `#` becomes `HASH`.
-//! Empty directories are left out. What would leave the root (`..`), lie in the
-//! datastore's own directory (`.butler`), or have a directory of more than 255
-//! bytes or a path of more than 1024 is refused. A file name that would be longer
+//! Empty directories are left out. What would leave the root (`..`), or could be
+//! taken for it (encoded slashes and dots, or characters that look like them), lie
+//! in the datastore's own directory (`.butler`), or have a directory of more than
+//! 255 bytes or a path of more than 1024 is refused. A file name that would be longer
 //! than file systems allow keeps its beginning, and gets `~` and 16 digits of the
 //! BLAKE3 of the whole. The formatter's extension is appended, or that of the file
 //! that is ingested.

@@ -38,6 +38,7 @@ use crate::case::{Case, Harness};
 
 pub use books::Books;
 pub use context::Opening;
+pub(crate) use context::plain_formatter;
 pub use faulty::{Call, CallFaults, Fault, FaultyDatastore, FaultyFactory};
 pub use storage::{FactoryHarness, LocalDirectory};
 
@@ -146,6 +147,7 @@ macro_rules! __datastore_cases {
             what_is_read_only_refuses_to_write,
             ways_of_transfer_that_are_not_declared_are_unsupported,
             only_artifacts_can_be_opened_and_copied,
+            places_tell_storages_apart,
         }
         components {
             a_component_is_taken_out_of_the_whole,
@@ -203,6 +205,9 @@ macro_rules! __datastore_cases {
             another_storage_class_is_converted_to,
             what_cannot_be_converted_is_told,
             what_is_of_an_unknown_class_is_bytes,
+            what_was_read_and_removed_is_not_found,
+            what_is_stored_anew_is_read_anew,
+            what_others_store_anew_is_read_anew,
         }
         ingest {
             what_is_copied_is_independent,
@@ -231,6 +236,7 @@ macro_rules! __datastore_cases {
         }
         names {
             hostile_names_stay_inside,
+            names_that_look_like_paths_are_in_none,
             long_names_are_told_apart,
             odd_names_of_files_are_taken,
         }

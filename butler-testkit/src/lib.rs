@@ -125,6 +125,10 @@
 //! The mutants of [`registry::mutants`] are made around that registry, and show that the suite would
 //! find out what may be wrong with it.
 //!
+//! # Proving a formatter
+//!
+//! A [`Formatter`](butler_core::Formatter) is proved by the suite of [`formatter`], whose page has an example.
+//!
 //! # What else is here
 //!
 //! - [`mod@reference`]: a backend in memory that does what is written, naively and strictly,
@@ -140,6 +144,7 @@
 pub mod backend;
 mod case;
 pub mod datastore;
+pub mod formatter;
 pub mod model;
 pub mod mutants;
 #[cfg(unix)]

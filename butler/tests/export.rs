@@ -88,7 +88,7 @@ async fn what_is_exported_can_be_imported() {
     let out = directory.path().join("out");
     fs::create_dir(&out).unwrap();
     let report = exported(&butler, &out.join("export.yaml"), everything(), files_in(&out)).await;
-    assert_eq!((report.datasets, report.files, report.dataset_types), (3, 3, 2));
+    assert_eq!((report.datasets, report.files, report.dataset_types, report.unstored), (3, 3, 2, 0));
     assert_eq!((report.tags, report.validity, report.collections), (1, 3, 5));
     assert_eq!(report.records["detector"], 3, "only detectors with datasets");
     assert!(out.join("run/a/bias").is_dir());
@@ -117,7 +117,7 @@ async fn all_types_of_values_survive() {
     imported(&butler, &directory.path().join("in"), SKY, options()).await;
     let file = directory.path().join("first.yaml");
     let report = exported(&butler, &file, everything_of("run"), ExportOptions::default()).await;
-    assert_eq!((report.datasets, report.files), (2, 0));
+    assert_eq!((report.datasets, report.files, report.unstored), (2, 0, 0), "files were not asked for");
     assert_eq!(report.records["exposure"], 1, "the exposure that the visit is made of");
     let text = fs::read_to_string(&file).unwrap();
 
@@ -149,6 +149,19 @@ async fn an_empty_export_can_be_imported() {
     let text = fs::read_to_string(&file).unwrap();
     let report = imported(&butler, &directory.path().join("in"), &text, ImportOptions::default()).await;
     assert_eq!(report.datasets.inserted, 0);
+}
+
+#[tokio::test]
+async fn what_is_not_stored_is_counted() {
+    let directory = TempDir::new().unwrap();
+    let butler = survey(&directory).await;
+    let biases = butler.query_datasets("bias").collections("run/a").collect().await.unwrap();
+    let options = butler::PruneOptions { unstore: true, ..butler::PruneOptions::default() };
+    butler.prune(biases[..1].to_vec(), &options).await.unwrap();
+    let out = directory.path().join("out");
+    fs::create_dir(&out).unwrap();
+    let report = exported(&butler, &out.join("export.yaml"), everything(), files_in(&out)).await;
+    assert_eq!((report.datasets, report.files, report.unstored), (3, 2, 1));
 }
 
 #[tokio::test]

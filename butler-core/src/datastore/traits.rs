@@ -288,6 +288,15 @@ pub trait Datastore: Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Where it keeps artifacts, itself or its children: two datastores of one place would take
+    /// each other's artifacts for their own.
+    ///
+    /// Behaviour: what is one place is one text, however it was written in configuration; one that keeps
+    /// nothing, or only in its own memory, has no place.
+    fn places(&self) -> Vec<ArcStr> {
+        self.children().iter().flat_map(|child| child.places()).collect()
+    }
+
     /// Whether its constraints let it store datasets of a type and, if given, a data ID,
     /// and what it needs for that.
     fn acceptance(&self, dataset_type: &DatasetType, data_id: Option<&DataId>) -> Acceptance;

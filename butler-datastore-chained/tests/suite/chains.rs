@@ -462,6 +462,10 @@ impl Datastore for Failing {
         self.inner.children()
     }
 
+    fn places(&self) -> Vec<ArcStr> {
+        self.inner.places()
+    }
+
     fn acceptance(&self, dataset_type: &DatasetType, data_id: Option<&DataId>) -> Acceptance {
         self.inner.acceptance(dataset_type, data_id)
     }
@@ -685,6 +689,42 @@ fn what_cannot_be_used_is_told() {
         assert!(error.to_string().contains(reason), "{text}: {error}");
     }
     assert!(directory.path().exists());
+}
+
+#[test]
+fn two_children_do_not_store_in_one_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |path: &str| format!("{}/{path}", directory.path().display());
+    std::fs::create_dir(at("there")).unwrap();
+    std::os::unix::fs::symlink(at("there"), at("link")).unwrap();
+    std::os::unix::fs::symlink(directory.path(), at("up")).unwrap();
+    let children = |one: &str, other: &str| {
+        format!(
+            "[[datastore.children]]\nkind = 'file'\nname = 'a'\nroot = '{one}'\n[[datastore.children]]\nkind = 'chained'\n\
+             [[datastore.children.children]]\nkind = 'file'\nname = 'b'\nroot = '{other}'"
+        )
+    };
+    for (one, other) in [
+        ("there", "there"),
+        ("there", "there/"),
+        ("there", "./there"),
+        ("there", "x/../there"),
+        ("there", "link"),
+        ("there", "up/there"),
+        ("new", "new"),
+        ("new/x", "up/new/x"),
+        ("link/new", "up/there/new/"),
+    ] {
+        let error = build(&children(&at(one), &at(other)), &Opening::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{one} {other}");
+        let told = error.to_string();
+        assert!(told.contains("store in 'file://") && told.contains("'a' and 'chained'"), "{told}");
+    }
+    for (one, other) in [("there", "new"), ("new", "new2"), ("there", "there/new"), ("link", "up/link2")] {
+        build(&children(&at(one), &at(other)), &Opening::default()).unwrap();
+    }
+    build(&children(&at("there"), &format!("file://{}", at("new"))), &Opening::default()).unwrap();
+    assert!(build(&children(&at("there"), &format!("file://{}", at("link"))), &Opening::default()).is_err());
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 use butler_core::{Error, ErrorKind, Result};
 use percent_encoding::percent_decode_str;
 
+use crate::confusable::{is_like_dot, is_like_slash, is_unseen};
+
 /// Bytes that a name may have: what file systems allow for a path.
 const LENGTH: usize = 1024;
 
@@ -43,7 +45,7 @@ fn problem(name: &str) -> Option<&'static str> {
     if name.contains(char::is_control) {
         return Some("has control characters");
     }
-    if name.contains(is_deceptive) {
+    if name.contains(|c| is_like_slash(c) || is_like_dot(c) || is_unseen(c)) {
         return Some("has characters that are taken for others");
     }
     let drive = name.as_bytes().get(1) == Some(&b':') && name.starts_with(|c: char| c.is_ascii_alphabetic());
@@ -51,16 +53,6 @@ fn problem(name: &str) -> Option<&'static str> {
         return Some("is absolute");
     }
     name.split('/').any(|part| matches!(part, "" | "." | "..")).then_some("leads elsewhere")
-}
-
-/// Whether a character looks like a dot or slash, which normalisation may make of it, or is not seen,
-/// or turns the direction of writing (Unicode Technical Standard 39, Unicode Standard Annex 9).
-fn is_deceptive(c: char) -> bool {
-    matches!(c,
-        '\u{2024}'..='\u{2026}' | '\u{fe52}' | '\u{ff0e}' | '\u{fe19}' | '\u{fe30}'
-        | '\u{2044}' | '\u{2215}' | '\u{29f8}' | '\u{ff0f}' | '\u{2571}'
-        | '\u{2216}' | '\u{29f5}' | '\u{29f9}' | '\u{fe68}' | '\u{ff3c}'
-        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}')
 }
 
 #[cfg(test)]

@@ -40,6 +40,23 @@ fn json_is_what_python_writes() {
 }
 
 #[test]
+fn integers_of_more_than_64_bits_are_refused() {
+    for (formatter, text, place) in [
+        ("json", "{\"a\":\n [1, 18446744073709551616]}", "line 2, column 6"),
+        ("yaml", "a:\n- 1\n- -9223372036854775809\n", "line 3, column 4"),
+    ] {
+        let error = read(formatter, text.as_bytes()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Formatter, "{formatter}");
+        assert!(error.to_string().contains(place) && error.to_string().contains("64 bits"), "{error}");
+    }
+    for text in ["[18446744073709551615, -9223372036854775808, 1e+30]", "\"18446744073709551616\""] {
+        for formatter in ["json", "yaml"] {
+            assert_eq!(structured(formatter, text.as_bytes()).to_string().replace(',', ", "), text);
+        }
+    }
+}
+
+#[test]
 fn order_of_keys_stays() {
     let value = json!({"z": 1, "a": {"y": 1, "b": 2}, "m": [{"q": 1, "c": 2}]});
     for formatter in ["json", "yaml"] {

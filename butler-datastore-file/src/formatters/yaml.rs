@@ -6,7 +6,7 @@ use butler_core::{
     Formatter, Object, ReadOutcome, ReadRequest, ReadSource, Result, StorageClass, Structured,
 };
 
-use super::{STRUCTURED, malformed, unwritable, utf8, write_all};
+use super::{STRUCTURED, check_integers, malformed, unwritable, utf8, write_all};
 
 /// Formatter `yaml`.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ impl Formatter for Yaml {
                 let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
                 malformed("YAML", line, column, &error.to_string())
             })?;
+        check_integers("YAML", &bytes, &value)?;
         Ok(Object::new(value).into())
     }
 

@@ -17,7 +17,7 @@ mod list;
 mod place;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arcstr::ArcStr;
@@ -67,6 +67,26 @@ impl LocalStore {
     }
 }
 
+/// A path with all links resolved, as far as it is there.
+fn resolved(path: &Path) -> PathBuf {
+    let mut there = path;
+    let mut missing = Vec::new();
+    loop {
+        if let Ok(found) = there.canonicalize() {
+            return missing.into_iter().rev().fold(found, |path, name| match name {
+                Component::ParentDir => path.parent().map_or_else(|| path.clone(), Path::to_owned),
+                name => path.join(name),
+            });
+        }
+        let mut components = there.components();
+        match components.next_back() {
+            Some(name) => missing.push(name),
+            None => return path.to_owned(),
+        }
+        there = components.as_path();
+    }
+}
+
 impl Store for LocalStore {
     fn transfer_modes(&self) -> Vec<TransferMode> {
         TransferMode::ALL.to_vec()
@@ -103,6 +123,10 @@ impl Store for LocalStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(io_error(error, &format!("cannot find '{}'", self.root.display()))),
         }
+    }
+
+    fn place(&self) -> String {
+        location::file_uri(&resolved(&self.root))
     }
 
     fn exists(&self, path: &str) -> Result<bool> {

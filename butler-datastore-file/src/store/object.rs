@@ -14,6 +14,8 @@ mod journal;
 mod list;
 mod put;
 mod source;
+#[cfg(feature = "remote")]
+mod transport;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -132,6 +134,10 @@ impl Store for ObjectStore {
 
     fn uri(&self, path: &str) -> String {
         format!("{}/{}", self.settings.uri, encode(path))
+    }
+
+    fn place(&self) -> String {
+        self.settings.place.clone()
     }
 
     fn signs(&self) -> bool {

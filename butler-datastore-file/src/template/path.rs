@@ -3,6 +3,7 @@
 use arcstr::ArcStr;
 use butler_core::{Error, ErrorKind, Result};
 
+use crate::confusable::deception;
 use crate::journal::is_reserved;
 
 /// Bytes of a name that file systems allow.
@@ -53,10 +54,16 @@ pub(super) fn finish(rendered: &str, extension: &str) -> Result<ArcStr> {
     if name.is_empty() {
         return refuse("has no file name");
     }
+    if let Some(problem) = deception(&name) {
+        return refuse(problem);
+    }
     let mut path = String::with_capacity(rendered.len() + extension.len());
     for part in directories.split('/').filter(|part| !part.is_empty()) {
         if part == "." || part == ".." {
             return refuse("leaves its directory");
+        }
+        if let Some(problem) = deception(part) {
+            return refuse(problem);
         }
         if path.is_empty() && is_reserved(part) {
             return refuse("is where the repository keeps its own files");

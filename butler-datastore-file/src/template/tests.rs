@@ -245,7 +245,20 @@ fn hostile_values_do_not_leave_the_root() {
     for (run, name, expected) in [
         ("r", "a b:c?*|<>\\\"", Some("r/a_b_c_______/Cam14.json")),
         ("r", "a\nb\u{7}\u{85}", Some("r/a_b__/Cam14.json")),
-        ("r", "ä/∕/．．/…", Some("r/ä/∕/．．/…/Cam14.json")),
+        ("r", "ä/日本/a…/100%", Some("r/ä/日本/a…/100%/Cam14.json")),
+        ("r", "%20/%41.x", Some("r/%20/%41.x/Cam14.json")),
+        ("r", "a∕b", None),
+        ("a／b", "x", None),
+        ("r", "．．", None),
+        ("r/\u{2024}\u{2024}/x", "x", None),
+        ("r", "…", None),
+        ("r", "...", None),
+        ("r", ".\u{200b}.", None),
+        ("%2e%2e", "x", None),
+        ("r", "%252E%252e", None),
+        ("r", "a%2Fb", None),
+        ("r", "..%5c..", None),
+        ("r", "a%00", None),
         ("/r//x/", "/", Some("r/x/Cam14.json")),
         ("r", "..", None),
         ("..", "x", None),
@@ -259,6 +272,21 @@ fn hostile_values_do_not_leave_the_root() {
             Some(expected) => assert_eq!(path.unwrap(), expected),
             None => assert_eq!(path.unwrap_err().kind(), ErrorKind::Template, "{run} {name}"),
         }
+    }
+}
+
+#[test]
+fn file_names_are_not_taken_for_others() {
+    let dd = of("dd", &["detector"]);
+    let templates = templates("dd = '{run:/}/{detector.full_name}{instrument}{detector}'").unwrap();
+    for name in ["a%2fb", "%252e%252e%252f", "a\u{2044}b", "a\u{ff0f}b", "a%e2%88%95b"] {
+        let error = path(&templates, &detector("r", &dd, name)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Template, "{name}");
+        assert!(error.to_string().contains("slash"), "{error}");
+    }
+    for (name, expected) in [("..", "r/__Cam14.json"), ("ä．", "r/ä．Cam14.json"), ("9%", "r/9%Cam14.json")]
+    {
+        assert_eq!(path(&templates, &detector("r", &dd, name)).unwrap(), expected);
     }
 }
 
@@ -308,7 +336,7 @@ fn extensions_from_outside_are_cleaned() {
 
 proptest! {
     #[test]
-    fn no_value_leaves_the_root(run in "[./ a-c\n\0~#]{1,12}", name in "\\PC{1,12}|[./]{1,6}") {
+    fn no_value_leaves_the_root(run in "[./ a-c\n\0~#]{1,12}", name in "\\PC{1,12}|[./]{1,6}|(%2[eEfF]|[./a∕．]){1,6}") {
         let dd = of("dd", &["detector"]);
         for template in ["{run:/}/{detector.full_name:/}/{instrument}{detector}", "{run}/{detector.full_name}{instrument}{detector}"] {
             let templates = templates(&format!("dd = '{template}'")).unwrap();
@@ -318,6 +346,9 @@ proptest! {
                 prop_assert!(!path.starts_with('/') && !path.starts_with(".butler/"), "{}", path);
                 prop_assert!(path.split('/').all(|part| !part.is_empty() && part != "." && part != ".."), "{}", path);
                 prop_assert!(!path.contains(char::is_control), "{}", path);
+                let read = path.replace('．', ".").replace('∕', "/").replace("%2e", ".").replace("%2E", ".");
+                let read = read.replace("%2f", "/").replace("%2F", "/");
+                prop_assert!(read.split('/').all(|part| part != "." && part != ".."), "{}", path);
             }
         }
     }

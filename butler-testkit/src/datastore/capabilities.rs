@@ -111,3 +111,16 @@ pub(super) async fn only_artifacts_can_be_opened_and_copied(h: &dyn DatastoreHar
     }
     Ok(())
 }
+
+pub(super) async fn places_tell_storages_apart(h: &dyn DatastoreHarness) -> Result<()> {
+    let (one, other) = (Fixture::new(h).await?, Fixture::new(h).await?);
+    let places = one.datastore.places();
+    assert_eq!(places.is_empty(), one.datastore.capabilities().ephemeral, "what is kept is kept somewhere");
+    assert!(other.datastore.places().iter().all(|place| !places.contains(place)), "{places:?}");
+    // Before anything is there, and after.
+    one.put_number("x", 1).await?;
+    let again = one.storage.open(&Opening::default()).await?;
+    assert_eq!(again.places(), places);
+    assert_eq!(one.datastore.places(), places);
+    Ok(())
+}

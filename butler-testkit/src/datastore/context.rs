@@ -173,6 +173,11 @@ fn formatters() -> Formatters {
     formatters
 }
 
+/// The formatter `plain`.
+pub(crate) fn plain_formatter() -> Arc<dyn Formatter> {
+    Arc::new(Plain { name: "plain", in_memory: &["structured"] })
+}
+
 #[derive(Debug)]
 struct Plain {
     name: &'static str,

@@ -209,6 +209,10 @@ impl Datastore for FaultyDatastore {
         self.inner.children()
     }
 
+    fn places(&self) -> Vec<ArcStr> {
+        self.inner.places()
+    }
+
     fn acceptance(&self, dataset_type: &DatasetType, data_id: Option<&DataId>) -> Acceptance {
         self.inner.acceptance(dataset_type, data_id)
     }

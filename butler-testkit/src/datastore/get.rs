@@ -5,8 +5,8 @@ use butler_core::{DatasetRef, ErrorKind, ReadParameters, Result, Structured};
 use bytes::Bytes;
 use serde_json::json;
 
-use super::DatastoreHarness;
 use super::fixture::{Fixture, component, fails, ingest};
+use super::{DatastoreHarness, Opening};
 
 fn requests(datasets: &[DatasetRef]) -> Vec<GetRequest> {
     datasets
@@ -178,6 +178,64 @@ pub(super) async fn what_is_of_an_unknown_class_is_bytes(h: &dyn DatastoreHarnes
         let stored = fixture.write(vec![request]).await?;
         assert_eq!(fixture.get(&stored[0]).await?.downcast_ref::<Bytes>()?, &"odd");
         assert_eq!(fixture.datastore.open(&stored[0]).await?[0].formatter, "of another world");
+    }
+    Ok(())
+}
+
+pub(super) async fn what_was_read_and_removed_is_not_found(h: &dyn DatastoreHarness) -> Result<()> {
+    let fixture = Fixture::new(h).await?;
+    let stored = three(&fixture).await?;
+    for n in 0..stored.len() {
+        for dataset in &stored[n..] {
+            // Twice: the second time it may be nearer.
+            assert_eq!(fixture.value(dataset).await?, fixture.value(dataset).await?);
+        }
+        fixture.remove(&stored[n..=n]).await?;
+        let read = fixture.datastore.get(requests(&stored)).await;
+        let found: Vec<bool> = read.iter().map(Result::is_ok).collect();
+        assert_eq!(found, (0..stored.len()).map(|at| at > n).collect::<Vec<_>>());
+    }
+    Ok(())
+}
+
+pub(super) async fn what_is_stored_anew_is_read_anew(h: &dyn DatastoreHarness) -> Result<()> {
+    let fixture = Fixture::new(h).await?;
+    let (number, pair) = (fixture.dataset("x", "Number", 1), fixture.dataset("y", "Pair", 1));
+    // The same datasets, at the same paths, of the same number of bytes.
+    for n in 1..=4 {
+        let objects = vec![
+            (number.clone(), Structured::from(n).into()),
+            (pair.clone(), json!({"a": n, "b": 2 * n}).into()),
+        ];
+        let stored = fixture.put_all(objects).await?;
+        for _ in 0..2 {
+            assert_eq!(fixture.value(&stored[0]).await?, n);
+            assert_eq!(fixture.value(&component(&stored[1], "a", "Counter")?).await?, n);
+            assert_eq!(fixture.value(&stored[1]).await?, json!({"a": n, "b": 2 * n}));
+            assert_eq!(fixture.value(&component(&stored[1], "total", "int")?).await?, 3 * n);
+        }
+        fixture.remove(&stored).await?;
+    }
+    // Another dataset at the path of the first.
+    let other = fixture.put_number("x", 1).await?;
+    assert_eq!(fixture.value(&other).await?, 1);
+    Ok(())
+}
+
+pub(super) async fn what_others_store_anew_is_read_anew(h: &dyn DatastoreHarness) -> Result<()> {
+    let fixture = Fixture::new(h).await?;
+    if fixture.datastore.capabilities().ephemeral {
+        return Ok(());
+    }
+    let reader = fixture.storage.open(&Opening::default()).await?;
+    let dataset = fixture.dataset("x", "Number", 1);
+    for n in 1..=3 {
+        let stored = fixture.put(&dataset, Structured::from(n)).await?;
+        for _ in 0..2 {
+            let read = reader.get(requests(std::slice::from_ref(&stored))).await.remove(0)?;
+            assert_eq!(read.downcast_ref::<Structured>()?, n);
+        }
+        fixture.remove(&[stored]).await?;
     }
     Ok(())
 }

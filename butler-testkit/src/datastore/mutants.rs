@@ -13,8 +13,9 @@ mod removals;
 mod verifications;
 mod writes;
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arcstr::ArcStr;
@@ -25,7 +26,7 @@ use butler_core::datastore::{
     WriteTransaction, Written,
 };
 use butler_core::registry::OpaqueTable;
-use butler_core::{DataId, DatasetRef, DatasetType, Object, Result};
+use butler_core::{DataId, DatasetId, DatasetRef, DatasetType, Object, Result};
 
 use super::{Backstage, CallFaults, DatastoreHarness, Opening, Storage};
 use crate::case::Harness;
@@ -93,8 +94,8 @@ impl Storage for TamperedStorage {
             Flaw::NameForgotten => "file".into(),
             _ => inner.name().clone(),
         };
-        let reads = Arc::default();
-        Ok(Arc::new(TamperedDatastore { inner, other, disk, flaw: self.flaw, name, reads }))
+        let (reads, kept) = Default::default();
+        Ok(Arc::new(TamperedDatastore { inner, other, disk, flaw: self.flaw, name, reads, kept }))
     }
 
     fn backstage(&self) -> Option<&dyn Backstage> {
@@ -117,6 +118,8 @@ struct TamperedDatastore {
     name: ArcStr,
     /// Whether somebody is reading.
     reads: Arc<AtomicBool>,
+    /// What was read before.
+    kept: Arc<Mutex<HashMap<DatasetId, Object>>>,
 }
 
 #[async_trait]
@@ -135,6 +138,10 @@ impl Datastore for TamperedDatastore {
 
     fn children(&self) -> Vec<Arc<dyn Datastore>> {
         self.inner.children()
+    }
+
+    fn places(&self) -> Vec<ArcStr> {
+        answers::places(self)
     }
 
     fn acceptance(&self, dataset_type: &DatasetType, data_id: Option<&DataId>) -> Acceptance {

@@ -49,6 +49,42 @@ pub(super) async fn hostile_names_stay_inside(h: &dyn DatastoreHarness) -> Resul
     Ok(())
 }
 
+/// Names that people or programs take for several, or for a way out of a directory, are in no path.
+pub(super) async fn names_that_look_like_paths_are_in_none(h: &dyn DatastoreHarness) -> Result<()> {
+    let look = [
+        "%2e%2e",
+        "%252E%252e",
+        "x%2Fy",
+        "x%5cy",
+        "x%00",
+        "\u{2024}\u{2024}",
+        "\u{ff0e}\u{ff0e}",
+        "\u{2025}",
+        ".\u{200b}.",
+        "x\u{2215}y",
+        "x\u{ff0f}y",
+        "x\u{2044}y",
+    ];
+    for name in look {
+        let fixture = Fixture::new(h).await?;
+        let dataset = fixture.dataset_of(&dataset_type("x", "Number"), &format!("u/{name}/x"), 1, "D1");
+        match fixture.put(&dataset, Structured::from(1)).await {
+            Ok(_) => assert!(fixture.files().await?.iter().all(|path| !path.contains(name)), "{name}"),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Template, "{error:?}");
+                assert_eq!(fixture.files().await?, [""; 0], "{name}");
+            }
+        }
+    }
+    for name in ["日本", "a…b", "100%", "%41", "क्‍ष", "..a"] {
+        let fixture = Fixture::new(h).await?;
+        let dataset = fixture.dataset_of(&dataset_type("x", "Number"), &format!("u/{name}/x"), 1, "D1");
+        let stored = fixture.put(&dataset, Structured::from(1)).await?;
+        assert_eq!(fixture.value(&stored).await?, 1, "{name}");
+    }
+    Ok(())
+}
+
 pub(super) async fn long_names_are_told_apart(h: &dyn DatastoreHarness) -> Result<()> {
     if !h.long_names() {
         return Ok(());

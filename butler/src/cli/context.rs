@@ -8,13 +8,15 @@ use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
+use super::output;
+
 /// Options of every verb.
 #[derive(Args, Debug)]
 pub(crate) struct GlobalOptions {
     /// Say more; twice, say everything
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     verbose: u8,
-    /// Say nothing but errors
+    /// Say nothing but answers and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
     /// Least level of messages: LEVEL, or COMPONENT=LEVEL for a part of the program
@@ -66,6 +68,9 @@ impl Interruption {
 impl Context {
     pub(crate) fn new(global: GlobalOptions) -> Result<Self> {
         start_logging(&global)?;
+        if global.quiet {
+            output::be_quiet();
+        }
         Ok(Self { global, interrupted: Interruption::default(), waits: AtomicBool::new(false) })
     }
 

@@ -1,6 +1,7 @@
 //! What is written to standard output: the only place that does it.
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use butler::query::Explanation;
 use butler::{Error, ErrorKind, Result, Structured};
@@ -241,6 +242,19 @@ pub(crate) fn is_interactive() -> bool {
 /// Writes a line for people.
 pub(crate) fn line(text: &str) -> Result<()> {
     written(writeln!(io::stdout().lock(), "{text}"))
+}
+
+/// Whether nothing but answers and errors is written.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Lets [`told`] write nothing.
+pub(crate) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Writes a line that says what was done, for people who want to know.
+pub(crate) fn told(text: &str) -> Result<()> {
+    if QUIET.load(Ordering::Relaxed) { Ok(()) } else { line(text) }
 }
 
 /// Writes bytes as they are.

@@ -190,6 +190,8 @@ pub(crate) struct DatasetTypeRow<'a> {
     pub(crate) dataset_type: &'a DatasetType,
     /// Whether people are shown more than the name.
     pub(crate) verbose: bool,
+    /// Whether they are shown the genre, which is no part of the definition.
+    pub(crate) genre: bool,
 }
 
 impl Row for DatasetTypeRow<'_> {
@@ -205,7 +207,10 @@ impl Row for DatasetTypeRow<'_> {
     }
 
     fn cells(&self) -> Vec<String> {
-        let all = self.values();
+        let mut all = self.values();
+        if self.genre {
+            all.push(self.dataset_type.genre().cloned().unwrap_or_default().to_string());
+        }
         if self.verbose { all } else { all.into_iter().take(1).collect() }
     }
 

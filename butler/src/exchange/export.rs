@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arcstr::ArcStr;
 use butler_core::{
     Butler, CollectionCatalog, CollectionType, DatasetId, DatasetQuery, DatasetRef, DatasetType, Error,
-    ErrorKind, NamePatterns, RelatedRecords, Result, Timespan,
+    ErrorKind, NamePatterns, RelatedRecords, Result, StorageClasses, Timespan,
 };
 use futures::TryStreamExt;
 use rustc_hash::FxHashSet;
@@ -78,6 +78,8 @@ pub struct ExportReport {
     pub datasets: u64,
     /// Files of datasets.
     pub files: u64,
+    /// Datasets that are registered but not stored, of which there is nothing but the record.
+    pub unstored: u64,
     /// Datasets in tagged collections.
     pub tags: u64,
     /// Datasets in calibration collections, each once for each validity range.
@@ -263,6 +265,7 @@ impl Export<'_> {
     async fn datasets_of_run(&mut self, dataset_type: &DatasetType, datasets: &[DatasetRef]) -> Result<()> {
         let mut files: Vec<ExportedFile> = Vec::new();
         let mut by_path: BTreeMap<ArcStr, usize> = BTreeMap::new();
+        let mentioned = !matches!(self.artifacts, Artifacts::Unmentioned);
         let artifacts = match &mut self.artifacts {
             Artifacts::Unmentioned => vec![Vec::new(); datasets.len()],
             Artifacts::InPlace => Retriever::locate(self.butler, datasets).await?,
@@ -273,7 +276,10 @@ impl Export<'_> {
                 Ok([RetrievedArtifact { path, component: None, formatter }]) => {
                     (Some(path), self.formatter(dataset_type, &formatter))
                 }
-                Err(none) if none.is_empty() => (None, None),
+                Err(none) if none.is_empty() => {
+                    self.report.unstored += u64::from(mentioned);
+                    (None, None)
+                }
                 _ => {
                     return Err(Error::new(
                         ErrorKind::Unsupported,
@@ -304,7 +310,9 @@ impl Export<'_> {
         if let Some(python) = formatters::python(name) {
             return Some(python.into());
         }
-        let class = self.butler.storage_classes().get(dataset_type.storage_class()).ok();
+        // Only of a built-in class is it known elsewhere, too.
+        let builtin = StorageClasses::default();
+        let class = builtin.get(dataset_type.storage_class()).ok();
         let is_default = class.is_some_and(|class| class.formatter.as_ref() == Some(name));
         (!is_default).then(|| name.clone())
     }

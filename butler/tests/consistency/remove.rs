@@ -315,11 +315,15 @@ async fn dataset_types_go_with_a_plan() {
     assert_eq!(value(butler, flat.id()).await.unwrap(), 1);
     let options = butler::VerifyOptions { checksum: true, orphans: true, ..Default::default() };
     assert!(repository.other().await.verify(&options).await.unwrap().is_sound());
-    // What no dataset has goes without a question, where there is nobody to ask.
+    // What no dataset has goes no sooner, where there is nobody to ask.
     let group = butler.universe().conform(["instrument"]).unwrap();
     let unused = butler::DatasetType::new("unused", group, "StructuredDataDict").unwrap();
     butler.register_dataset_type(&unused).await.unwrap();
-    assert!(stdout(&repository.command(&["remove-dataset-type", "unused"])).ends_with("removed unused\n"));
+    let refused = repository.command(&["remove-dataset-type", "unused"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--no-confirm"));
+    let text = stdout(&repository.command(&["remove-dataset-type", "unused", "--no-confirm"]));
+    assert!(text.ends_with("removed unused\n"), "{text}");
 }
 
 /// Many datasets go in batches; `BUTLER_REMOVAL_DATASETS` sets their number (6,000).

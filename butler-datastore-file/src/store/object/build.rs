@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use butler_core::{Error, ErrorKind, Result, Section, suggest};
+use butler_core::{Error, ErrorKind, Result, Section, redact_url, suggest};
 use opendal::layers::{ConcurrentLimitLayer, RetryLayer, TimeoutLayer, TracingLayer};
 use opendal::{Configurator, Operator};
 use serde::Serialize;
@@ -28,6 +28,8 @@ const RETRIES: usize = 4;
 pub(crate) struct ObjectSettings {
     /// What URIs begin with.
     pub(crate) uri: String,
+    /// The place, which is another at another endpoint.
+    pub(crate) place: String,
     pub(crate) workers: usize,
     /// How often something is tried again.
     pub(crate) retries: usize,
@@ -81,7 +83,11 @@ pub(crate) fn object_store(
     let (place, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let prefix = prefix.trim_matches('/');
     let options = options(section)?;
-    let operator = operator(section, &Root { scheme, place, prefix }, options)?;
+    let endpoint = options.get("endpoint").map(|endpoint| endpoint.trim_end_matches('/').to_owned());
+    let root = Root { scheme, place, prefix };
+    let operator = operator(section, &root, options)?;
+    #[cfg(feature = "remote")]
+    let operator = operator.with_context(super::transport::context(root.web_path()));
     let operator = operator
         .layer(ConcurrentLimitLayer::new(OPERATIONS).with_http_concurrent_limit(connections))
         .layer(TimeoutLayer::new().with_timeout(timeout).with_io_timeout(timeout))
@@ -96,6 +102,7 @@ pub(crate) fn object_store(
         _ => format!("{scheme}://{place}/{}", encode(prefix)),
     };
     let settings = ObjectSettings {
+        place: root.written_alike(endpoint.as_deref()),
         uri,
         workers: workers.unwrap_or(WORKERS),
         retries,
@@ -124,6 +131,21 @@ fn options(section: &Section<'_>) -> Result<BTreeMap<String, String>> {
 }
 
 impl Root<'_> {
+    /// The root as text that is the same for each way to write it.
+    fn written_alike(&self, endpoint: Option<&str>) -> String {
+        let service = service(self.scheme).unwrap_or(self.scheme);
+        let parts = self.prefix.split('/').filter(|part| !part.is_empty());
+        let path: String = parts.map(|part| format!("/{part}")).collect();
+        let endpoint = endpoint.map(|endpoint| format!(" at {}", redact_url(endpoint))).unwrap_or_default();
+        format!("{service}://{}{}{endpoint}", self.place, encode(&path))
+    }
+
+    /// The path of a root that is a place on a web server.
+    #[cfg(feature = "remote")]
+    fn web_path(&self) -> Option<&str> {
+        matches!(self.scheme, "http" | "https" | "dav" | "davs" | "webdav").then_some(self.prefix)
+    }
+
     /// Options of a service whose places are buckets and the like.
     #[cfg(any(feature = "s3", feature = "gcs", feature = "azblob"))]
     fn place(&self, key: &'static str) -> Vec<(&'static str, String)> {
@@ -184,7 +206,6 @@ fn build<C: Configurator + Default + Serialize>(
         });
     }
     let fixed = fixed.into_iter().map(|(key, value)| (key.to_owned(), value));
-    install_transport();
     let config = C::from_iter(options.into_iter().chain(fixed));
     // The error may show values of options, which may be secrets.
     config.and_then(Operator::from_config).map_err(|error| {
@@ -193,12 +214,6 @@ fn build<C: Configurator + Default + Serialize>(
             format!("the object store of '{}' cannot be set up: {}", section.path(), error.message()),
         )
     })
-}
-
-/// Makes the client of all requests, once.
-fn install_transport() {
-    #[cfg(feature = "remote")]
-    opendal::install_default();
 }
 
 #[cfg(feature = "memory")]

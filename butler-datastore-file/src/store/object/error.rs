@@ -5,6 +5,10 @@ use butler_core::{Error, ErrorKind, Retry};
 /// An error of a store, with what was tried.
 pub(super) fn object_error(error: opendal::Error, what: &str) -> Error {
     use opendal::ErrorKind as Theirs;
+    #[cfg(feature = "remote")]
+    if let Some(refused) = super::transport::refused(&error) {
+        return refused.into_error(what);
+    }
     let text = error.to_string();
     let timed_out = text.contains("timeout reached") || text.contains("longer than half of the lease");
     // What may be repeated was repeated already.

@@ -1,8 +1,9 @@
 //! Flaws of what a datastore says.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
+use arcstr::ArcStr;
 use butler_core::backend::Value;
 use butler_core::datastore::{ArtifactUris, DatastoreCapabilities, GetRequest, TransferMode};
 use butler_core::registry::OpaqueTable;
@@ -29,6 +30,18 @@ pub(super) fn tables(this: &TamperedDatastore) -> Vec<OpaqueTable> {
         tables.iter_mut().for_each(|table| table.spec.primary_key.swap(0, 1));
     }
     tables
+}
+
+pub(super) fn places(this: &TamperedDatastore) -> Vec<ArcStr> {
+    match this.flaw {
+        Flaw::PlacesUntold => Vec::new(),
+        Flaw::PlacesAlike => this.inner.places().iter().map(|_| "here".into()).collect(),
+        Flaw::PlacesAsWritten => {
+            let opening = Arc::as_ptr(&this.reads);
+            this.inner.places().iter().map(|place| format!("{place} {opening:p}").into()).collect()
+        }
+        _ => this.inner.places(),
+    }
 }
 
 /// A dataset with records whose last value, the size, is gone.
@@ -112,6 +125,14 @@ pub(super) async fn get(this: &TamperedDatastore, requests: Vec<GetRequest>) -> 
 
 async fn answer(this: &TamperedDatastore, request: &GetRequest, result: Result<Object>) -> Result<Object> {
     let component = request.dataset.dataset_type().component_name();
+    if matches!(this.flaw, Flaw::ReadsKept | Flaw::ReadsKeptUntilRemoved) {
+        let mut kept = this.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        return match (kept.get(&request.dataset.id()), result) {
+            (Some(object), _) => Ok(object.clone()),
+            (None, Ok(object)) => Ok(kept.entry(request.dataset.id()).or_insert(object).clone()),
+            (None, error) => error,
+        };
+    }
     let all = || async {
         let request = GetRequest { dataset: whole(&request.dataset), ..request.clone() };
         this.inner.get(vec![request]).await.remove(0)
@@ -129,6 +150,12 @@ async fn answer(this: &TamperedDatastore, request: &GetRequest, result: Result<O
         }
         _ => result,
     }
+}
+
+/// Forgets what was read of datasets.
+pub(super) fn forget(this: &TamperedDatastore, datasets: &[DatasetRef]) {
+    let mut kept = this.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    datasets.iter().for_each(|dataset| drop(kept.remove(&dataset.id())));
 }
 
 pub(super) async fn exists(this: &TamperedDatastore, datasets: &[DatasetRef]) -> Result<Vec<bool>> {

@@ -10,9 +10,9 @@ use butler_core::{DatasetRef, Error, ErrorKind, Result};
 
 use super::super::Books;
 use super::super::fixture::decode;
-use super::TamperedDatastore;
 use super::disk::Disk;
 use super::flaw::Flaw;
+use super::{TamperedDatastore, answers};
 
 /// A removal with a flaw.
 struct TamperedRemove {
@@ -35,6 +35,9 @@ pub(super) async fn prepare(
     for dataset in &datasets {
         let uris = this.inner.uris(std::slice::from_ref(dataset), false).await.unwrap_or_default();
         files.extend(uris.iter().filter_map(|uris| file(uris.primary.as_deref()?)));
+    }
+    if this.flaw == Flaw::ReadsKeptUntilRemoved {
+        answers::forget(this, &datasets);
     }
     let inner = this.inner.prepare_remove(datasets).await?;
     match this.flaw {

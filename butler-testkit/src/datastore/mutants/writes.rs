@@ -148,7 +148,9 @@ fn change_one(this: &TamperedDatastore, request: WriteRequest) -> Result<WriteRe
             Flaw::LongRunsRefused if run.len() > 100 => {
                 return Err(Error::new(ErrorKind::Template, "the name of the run is too long"));
             }
-            Flaw::NamesUnchecked if run.contains("..") => {
+            Flaw::NamesUnchecked | Flaw::LookalikesUnchecked
+                if run.contains(if this.flaw == Flaw::NamesUnchecked { ".." } else { "\u{2215}" }) =>
+            {
                 let path = this.disk.path(&format!("{run}/left"));
                 let parent = path.parent().map(fs::create_dir_all);
                 drop((parent, fs::write(path, "")));

@@ -52,7 +52,7 @@ impl Associate {
         if count == 0 {
             tracing::warn!("no dataset was found to be associated");
         }
-        output::line(&format!("{count} datasets are in {}", self.collection))?;
+        output::told(&format!("{count} datasets are in {}", self.collection))?;
         butler.close().await
     }
 }
@@ -77,7 +77,7 @@ impl Disassociate {
         let datasets = self.wanted.find(context, &butler).await?;
         let operation = Operation::Disassociate { collection: self.collection.as_str().into(), datasets };
         let removed = butler.apply_one(operation).await?.removed;
-        output::line(&format!("{removed} datasets were taken out of {}", self.collection))?;
+        output::told(&format!("{removed} datasets were taken out of {}", self.collection))?;
         butler.close().await
     }
 }

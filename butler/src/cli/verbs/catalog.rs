@@ -171,9 +171,16 @@ impl QueryDatasetTypes {
         if self.show_definitions || self.output.format == Format::Csv {
             columns.extend(["dimensions", "storage class", "kind", "calibration"].map(Column::text));
         }
+        let verbose = self.show_definitions;
+        // For people, where there is any: what scripts read has columns of its own.
+        let genre =
+            verbose && self.output.format == Format::Table && types.iter().any(|ty| ty.genre().is_some());
+        if genre {
+            columns.push(Column::text("genre"));
+        }
         let mut listing = Listing::new(self.output.format, columns);
         for dataset_type in &types {
-            listing.push(&DatasetTypeRow { dataset_type, verbose: self.show_definitions })?;
+            listing.push(&DatasetTypeRow { dataset_type, verbose, genre })?;
         }
         listing.finish("No results. Try --help for more information.")
     }

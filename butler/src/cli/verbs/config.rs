@@ -34,7 +34,7 @@ pub(crate) struct Freeze {
 
 impl Freeze {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
-        output::line(&context.builder().upkeep(&self.repository.repo, Upkeep::Freeze).await?)
+        output::told(&context.builder().upkeep(&self.repository.repo, Upkeep::Freeze).await?)
     }
 }
 

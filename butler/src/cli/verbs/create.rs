@@ -39,7 +39,7 @@ impl Create {
             universe: universe.transpose()?,
         };
         let butler = context.builder().create(&self.repository.repo, creation).await?;
-        output::line(&format!("created {}", butler.location()))?;
+        output::told(&format!("created {}", butler.location()))?;
         butler.close().await
     }
 }

@@ -147,8 +147,11 @@ fn tell(report: &ExportReport) -> Result<()> {
         ("validity ranges", report.validity),
     ] {
         if count > 0 {
-            output::line(&format!("{what}: {count}"))?;
+            output::told(&format!("{what}: {count}"))?;
         }
+    }
+    if report.unstored > 0 {
+        tracing::warn!("{} of the datasets are not stored: of them, there are no files", report.unstored);
     }
     Ok(())
 }

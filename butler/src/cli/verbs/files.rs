@@ -93,7 +93,7 @@ impl IngestFiles {
         };
         let count = self.ingest(context, &butler, files, &options).await?;
         let new = if self.skip_existing { " more" } else { "" };
-        output::line(&format!("{count}{new} datasets are in {}", self.run))?;
+        output::told(&format!("{count}{new} datasets are in {}", self.run))?;
         butler.close().await
     }
 

@@ -87,7 +87,7 @@ fn tell(report: &ImportReport) -> Result<()> {
     }
     for (what, inserted, existing) in lines {
         if inserted + existing > 0 {
-            output::line(&format!("{what}: {inserted} new, {existing} there already"))?;
+            output::told(&format!("{what}: {inserted} new, {existing} there already"))?;
         }
     }
     Ok(())

@@ -46,10 +46,14 @@ impl IngestZip {
         };
         let contents = ingest_zip(&butler, &self.zip, &options).await?;
         let (datasets, artifacts) = (contents.datasets.len(), contents.artifacts);
-        output::line(&match self.dry_run {
-            true => format!("{datasets} datasets in {artifacts} artifacts would be ingested"),
-            false => format!("{datasets} datasets in {artifacts} artifacts were ingested"),
-        })?;
+        match self.dry_run {
+            true => {
+                output::line(&format!("{datasets} datasets in {artifacts} artifacts would be ingested"))?;
+            }
+            false => {
+                output::told(&format!("{datasets} datasets in {artifacts} artifacts were ingested"))?;
+            }
+        }
         butler.close().await
     }
 }

@@ -1,12 +1,14 @@
 //! `put`, `get` and `find-dataset`.
 
+mod format;
+
 use std::io::{Read, Write};
 use std::path::Path;
 
 use butler::datastore::ArtifactBody;
 use butler::{
-    Butler, DatasetId, DatasetRef, Draft, Error, ErrorKind, IngestFile, IngestOptions, Lookup, LooseDataId,
-    Object, Result, StorageClass, Structured,
+    ArcStr, Butler, DatasetId, DatasetRef, Draft, Error, ErrorKind, IngestFile, IngestOptions, Lookup,
+    LooseDataId, Object, Result, StorageClass, Structured, rounded_integer,
 };
 use clap::Args;
 use futures::TryStreamExt;
@@ -51,19 +53,63 @@ impl Put {
         let loose = LooseDataId::from_texts(butler.universe(), &self.data_id)?;
         let class = butler.storage_classes().get(dataset_type.storage_class())?.clone();
         let draft = Draft::new(dataset_type, loose).new_run(self.run.as_str());
-        let bytes = context.waiting(|| read_input(&self.file))?;
-        let dataset = match decode(&class, &self.file, &bytes)? {
-            Some(object) => butler.put(object, draft).await?,
-            None => ingest(&butler, &self.file, &bytes, draft).await?,
+        let dataset = match context.waiting(|| read(&class, &self.file))? {
+            Input::Object(object) => butler.put(object, draft).await?,
+            Input::File(file) => ingest(&butler, file, draft).await?,
         };
         show(self.output.format, &dataset, "put")?;
         butler.close().await
     }
 }
 
+/// What is put.
+enum Input {
+    /// An object.
+    Object(Object),
+    /// A file that is stored as it is, since only a formatter can tell what is in it.
+    File(Checked),
+}
+
+/// A file that is what it should be.
+struct Checked {
+    path: String,
+    /// The formatter that its name tells.
+    formatter: Option<ArcStr>,
+    /// What was standard input, until it is stored.
+    _spool: Option<tempfile::NamedTempFile>,
+}
+
+/// Reads what is put, or looks at it.
+fn read(class: &StorageClass, file: &str) -> Result<Input> {
+    if matches!(class.in_memory.as_str(), "bytes" | "text" | "structured") {
+        return decode(class, file, read_input(file)?).map(Input::Object);
+    }
+    let (path, spool) = match file {
+        "-" => {
+            let spool = tempfile::NamedTempFile::new().and_then(|mut spool| {
+                std::io::copy(&mut std::io::stdin(), &mut spool)?;
+                Ok(spool)
+            });
+            let spool = spool.map_err(|error| {
+                Error::new(ErrorKind::Exhausted, "standard input cannot be kept in a file").with_source(error)
+            })?;
+            (spool.path().to_owned(), Some(spool))
+        }
+        // What is relative to here is not relative to the datastore's root.
+        _ => {
+            let path = std::path::absolute(local_path(file)?).map_err(|error| {
+                Error::new(ErrorKind::Argument, format!("'{file}' is no path")).with_source(error)
+            })?;
+            (path, None)
+        }
+    };
+    let formatter = format::check(class, file, &path)?.map(|formatter| formatter.name().into());
+    Ok(Input::File(Checked { path: path.to_string_lossy().into_owned(), formatter, _spool: spool }))
+}
+
 fn read_input(file: &str) -> Result<Vec<u8>> {
     if file != "-" {
-        return std::fs::read(file).map_err(|error| {
+        return std::fs::read(local_path(file)?).map_err(|error| {
             Error::new(ErrorKind::Argument, format!("{file} cannot be read: {error}")).with_source(error)
         });
     }
@@ -74,18 +120,16 @@ fn read_input(file: &str) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The object that bytes of a file are; nothing if only a formatter can tell.
-fn decode(class: &StorageClass, file: &str, bytes: &[u8]) -> Result<Option<Object>> {
+/// The object that bytes of a file are.
+fn decode(class: &StorageClass, file: &str, bytes: Vec<u8>) -> Result<Object> {
     let wrong = |what: &str, error: String| {
         let name = if file == "-" { "standard input" } else { file };
         Error::new(ErrorKind::Formatter, format!("{name} is no {what}: {error}")).with_hint(
             "the end of the file's name tells the format: .json, .yaml or .toml; without one it is JSON",
         )
     };
-    let text = || std::str::from_utf8(bytes).map_err(|error| wrong("text in UTF-8", error.to_string()));
+    let text = || std::str::from_utf8(&bytes).map_err(|error| wrong("text in UTF-8", error.to_string()));
     Ok(match class.in_memory.as_str() {
-        "bytes" => Some(Object::new(bytes::Bytes::copy_from_slice(bytes))),
-        "text" => Some(Object::new(text()?.to_owned())),
         "structured" => {
             let text = text()?;
             let extension = Path::new(file).extension().and_then(|extension| extension.to_str());
@@ -96,37 +140,23 @@ fn decode(class: &StorageClass, file: &str, bytes: &[u8]) -> Result<Option<Objec
                 Some("toml") => toml::from_str(text).map_err(|error| wrong("TOML", error.to_string()))?,
                 _ => serde_json::from_str(text).map_err(|error| wrong("JSON", error.to_string()))?,
             };
-            Some(Object::new(value))
+            if let Some(digits) = rounded_integer(text.as_bytes(), &value) {
+                let problem = format!("the integer {} has more than 64 bits", &text[digits]);
+                return Err(wrong("structured data", problem));
+            }
+            Object::new(value)
         }
-        _ => None,
+        "text" => Object::new(text()?.to_owned()),
+        _ => Object::new(bytes::Bytes::from(bytes)),
     })
 }
 
 /// Stores a file as it is.
-async fn ingest(butler: &Butler, file: &str, bytes: &[u8], draft: Draft) -> Result<DatasetRef> {
-    let mut copy = None;
-    let path = if file == "-" {
-        let spool = tempfile::NamedTempFile::new().and_then(|mut spool| {
-            spool.write_all(bytes)?;
-            spool.flush()?;
-            Ok(spool)
-        });
-        let spool = spool.map_err(|error| {
-            Error::new(ErrorKind::Exhausted, "standard input cannot be kept in a file").with_source(error)
-        })?;
-        let path = spool.path().to_string_lossy().into_owned();
-        copy = Some(spool);
-        path
-    } else {
-        // What is relative to here is not relative to the datastore's root.
-        let path = std::path::absolute(file).map_err(|error| {
-            Error::new(ErrorKind::Argument, format!("'{file}' is no path")).with_source(error)
-        })?;
-        path.to_string_lossy().into_owned()
-    };
+async fn ingest(butler: &Butler, file: Checked, draft: Draft) -> Result<DatasetRef> {
     let options = IngestOptions { mode: butler::datastore::TransferMode::Copy, ..IngestOptions::default() };
-    let stored = butler.ingest(vec![IngestFile::new(path, draft)], &options).await?.pop();
-    drop(copy);
+    let ingested =
+        IngestFile { formatter: file.formatter.clone(), ..IngestFile::new(file.path.as_str(), draft) };
+    let stored = butler.ingest(vec![ingested], &options).await?.pop();
     stored.ok_or_else(|| Error::new(ErrorKind::Unexpected, "a file was ingested, and is not there"))
 }
 
@@ -237,7 +267,7 @@ pub(crate) struct Get {
     /// Read it as this storage class
     #[arg(long, value_name = "NAME")]
     storage_class: Option<String>,
-    /// File to be written, which must be new; standard output if it is `-`
+    /// File to be written, which must be new, in the format that its name tells; standard output if it is `-`
     #[arg(long, value_name = "PATH", default_value = "-")]
     output: String,
 }
@@ -271,8 +301,11 @@ impl Get {
             let value = serde_json::from_str(value).unwrap_or_else(|_| Structured::from(value));
             lookup = lookup.parameter(name, value);
         }
+        let found = butler.get_deferred(lookup.clone()).await?;
+        let class = butler.storage_classes().get_or_bytes(found.dataset().dataset_type().storage_class());
         let object = butler.get(lookup).await?;
-        self.deliver(ArtifactBody::Bytes(encode(&object)?)).await
+        let bytes = format::encode(&object, &class, &self.output)?;
+        self.deliver(ArtifactBody::Bytes(bytes)).await
     }
 }
 
@@ -324,20 +357,4 @@ impl Get {
             }
         }
     }
-}
-
-/// Bytes that a formatter writes for an object.
-fn encode(object: &Object) -> Result<bytes::Bytes> {
-    if object.is::<bytes::Bytes>() {
-        return Ok(object.downcast_ref::<bytes::Bytes>()?.clone());
-    }
-    if object.is::<String>() {
-        return Ok(object.downcast_ref::<String>()?.clone().into());
-    }
-    if object.is::<Structured>() {
-        let value = object.downcast_ref::<Structured>()?;
-        return Ok(format!("{}\n", serde_json::to_string_pretty(value).unwrap_or_default()).into());
-    }
-    Err(Error::new(ErrorKind::Unsupported, format!("a {} cannot be written as bytes", object.type_name()))
-        .with_hint("get the whole dataset, which is written as it is stored"))
 }

@@ -55,7 +55,7 @@ impl InsertDimensionRecords {
                 element, difference.data_id, difference.field, difference.before
             ))?;
         }
-        output::line(&format!(
+        output::told(&format!(
             "{} records of {element} are new, {} were changed, {} were there",
             report.inserted, report.changed, report.existing
         ))?;

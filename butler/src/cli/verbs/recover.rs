@@ -62,35 +62,26 @@ fn tell(report: &RecoveryReport, lease: Duration) -> Result<()> {
         ))?;
     }
     if report.left > 0 {
-        let (left, them) = match report.left {
-            1 => ("1 journal entry is".to_owned(), "it"),
-            count => (format!("{count} journal entries are"), "them"),
-        };
         output::line(&format!(
-            "{left} left alone: younger than {lease:?}, or another recovery is at {them}. \
-             --older-than 0s deals with all, if nobody is at work."
+            "{} left alone: younger than {lease:?}, or another recovery is at them. \
+             --older-than 0s deals with all, if nobody is at work.",
+            output::counted(report.left, "journal entry is", "journal entries are")
         ))?;
     }
     let kept = report.entries.iter().filter(|entry| entry.kept).count();
     if kept > 0 {
-        let entries = output::counted(kept as u64, "journal entry", "journal entries");
-        output::line(&format!(
-            "{entries} kept: what is unfinished is looked at again by the next recovery."
-        ))?;
+        let entries = output::counted(kept as u64, "journal entry is", "journal entries are");
+        output::line(&format!("{entries} kept: the next recovery looks again at what is unfinished."))?;
     }
     match report.entries.len() - kept {
         0 if report.left > 0 || kept > 0 => Ok(()),
         0 => output::line("There is no journal entry: nobody has left anything."),
         count => {
-            let were = match (report.dry_run, count) {
-                (true, _) => "would be",
-                (false, 1) => "was",
-                (false, _) => "were",
+            let (one, many) = match report.dry_run {
+                true => ("journal entry would be", "journal entries would be"),
+                false => ("journal entry was", "journal entries were"),
             };
-            output::line(&format!(
-                "{} {were} dealt with.",
-                output::counted(count as u64, "journal entry", "journal entries")
-            ))
+            output::line(&format!("{} dealt with.", output::counted(count as u64, one, many)))
         }
     }
 }
@@ -103,10 +94,11 @@ fn describe(entry: &RecoveredEntry, dry_run: bool) -> String {
         (JournalAction::Remove, Outcome::Committed) => "what was removed is deleted",
         (JournalAction::Remove, Outcome::Aborted) => "nothing was removed",
     };
+    let artifacts = output::counted(entry.deleted.len() as u64, "artifact", "artifacts");
     let deleted = match (entry.deleted.len(), dry_run) {
         (0, _) => String::new(),
-        (count, true) => format!(", {} to delete", output::counted(count as u64, "artifact", "artifacts")),
-        (count, false) => format!(", {} deleted", output::counted(count as u64, "artifact", "artifacts")),
+        (_, true) => format!(", {artifacts} to delete"),
+        (_, false) => format!(", {artifacts} deleted"),
     };
     let kept = if entry.kept { ", to be looked at again" } else { "" };
     format!(

@@ -39,7 +39,7 @@ impl RegisterDatasetType {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         let butler = context.write(&self.repository.repo).await?;
         let dataset_type = self.dataset_type(&butler)?;
-        output::line(if butler.register_dataset_type(&dataset_type).await? {
+        output::told(if butler.register_dataset_type(&dataset_type).await? {
             "Dataset type successfully registered."
         } else {
             "Dataset type already existed in identical form."
@@ -87,7 +87,7 @@ impl RegisterCollection {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         let butler = context.write(&self.repository.repo).await?;
         let new = butler.register_collection(self.name.as_str(), self.ty, self.doc.as_deref()).await?;
-        output::line(&if new {
+        output::told(&if new {
             format!("registered {} {}", self.ty, self.name)
         } else {
             format!("{} {} exists already", self.ty, self.name)

@@ -80,7 +80,7 @@ impl PruneDatasets {
         }
         let datasets = query.collect().await?;
         if datasets.is_empty() {
-            return output::line("Did not find any datasets.");
+            return output::told("Did not find any datasets.");
         }
         let options = self.options(context);
         let plan =
@@ -96,11 +96,11 @@ impl PruneDatasets {
         // Who sees the plan, and agrees, knows what refers to the datasets.
         let options = PruneOptions { referenced: self.force || confirmed.by_somebody, ..options };
         if !confirmed.is_yes {
-            return output::line("Nothing was changed.");
+            return output::told("Nothing was changed.");
         }
         let count = datasets.len();
         butler.prune(datasets, &options).await?;
-        output::line(&format!("{count} datasets were pruned."))?;
+        output::told(&format!("{count} datasets were pruned."))?;
         butler.close().await
     }
 
@@ -226,7 +226,7 @@ impl RemoveRuns {
         let butler = open(context, &self.repository.repo, self.dry_run).await?;
         let (runs, others) = matching(&butler, &self.names, |ty| ty == CollectionType::Run).await?;
         if runs.is_empty() {
-            return output::line("No RUN collections were found.");
+            return output::told("No RUN collections were found.");
         }
         tell_left(&others)?;
         let removal = Removal::Collections { names: runs.clone(), unlink: true };
@@ -240,11 +240,11 @@ impl RemoveRuns {
         }
         let confirmed = self.confirmation.get(context)?;
         if !confirmed.is_yes {
-            return output::line("Nothing was changed.");
+            return output::told("Nothing was changed.");
         }
         let agreed = self.force || confirmed.by_somebody;
         butler.remove_runs(runs, agreed, agreed, &observer(context, "removing")).await?;
-        output::line("The runs were removed.")?;
+        output::told("The runs were removed.")?;
         butler.close().await
     }
 }
@@ -273,7 +273,7 @@ impl RemoveCollections {
         let (names, runs) = matching(&butler, &self.names, |ty| ty != CollectionType::Run).await?;
         tell_left(&runs)?;
         if names.is_empty() {
-            return output::line("No non-RUN collections were found.");
+            return output::told("No non-RUN collections were found.");
         }
         let unlink = self.remove_from_parents;
         let plan = butler.removal_plan(Removal::Collections { names: names.clone(), unlink }).await?;
@@ -282,10 +282,10 @@ impl RemoveCollections {
             return Ok(());
         }
         if !self.confirmation.get(context)?.is_yes {
-            return output::line("Nothing was changed.");
+            return output::told("Nothing was changed.");
         }
         butler.remove_collections(names, unlink).await?;
-        output::line("The collections were removed.")?;
+        output::told("The collections were removed.")?;
         butler.close().await
     }
 }
@@ -317,7 +317,7 @@ impl RemoveDatasetType {
         let types = butler.dataset_types(&patterns(&self.names)?).await?;
         let names: Vec<ArcStr> = types.iter().map(|dataset_type| dataset_type.name().clone()).collect();
         if names.is_empty() {
-            return output::line("No dataset type matches.");
+            return output::told("No dataset type matches.");
         }
         let plan = butler.removal_plan(Removal::DatasetTypes(names.clone())).await?;
         if !context.is_quiet() {
@@ -326,21 +326,19 @@ impl RemoveDatasetType {
         if self.dry_run {
             return Ok(());
         }
-        // What only has a name is registered again in no time.
-        let harmless = plan.datasets.is_empty() && !output::is_interactive();
         let refused = !self.purge && !plan.datasets.is_empty();
         let mut referenced = self.force;
-        if !harmless && !refused {
+        if !refused {
             let confirmed = self.confirmation.get(context)?;
             if !confirmed.is_yes {
-                return output::line("Nothing was changed.");
+                return output::told("Nothing was changed.");
             }
             referenced |= confirmed.by_somebody;
         }
         let observer = observer(context, "removing");
         butler.remove_dataset_types(names.clone(), self.purge, referenced, &observer).await?;
         for name in names {
-            output::line(&format!("removed {name}"))?;
+            output::told(&format!("removed {name}"))?;
         }
         butler.close().await
     }
@@ -364,7 +362,7 @@ fn tell_left(names: &[ArcStr]) -> Result<()> {
     if names.is_empty() {
         return Ok(());
     }
-    output::line(&format!(
+    output::told(&format!(
         "The following collections are of another type, and will not be removed: {}",
         names.join(", ")
     ))

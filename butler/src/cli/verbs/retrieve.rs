@@ -85,7 +85,7 @@ impl RetrieveArtifacts {
         if missing > 0 {
             tracing::warn!("{missing} datasets are known and not stored");
         }
-        output::line(&format!("Number of artifacts retrieved into destination: {files}"))
+        output::told(&format!("Number of artifacts retrieved into destination: {files}"))
     }
 }
 
@@ -107,5 +107,5 @@ async fn archived(
         .await?;
     let count = all.len();
     let path = butler::exchange::retrieve_zip(butler, all, directory, clobber).await?;
-    output::line(&format!("Zip archive of {count} datasets: {}", path.display()))
+    output::told(&format!("Zip archive of {count} datasets: {}", path.display()))
 }

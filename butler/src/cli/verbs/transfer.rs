@@ -80,7 +80,9 @@ impl TransferDatasets {
         if missing > 0 {
             tracing::warn!("{missing} datasets have no artifacts, and were left out");
         }
-        let would = if self.dry_run { " that would be" } else { "" };
-        output::line(&format!("Number of datasets{would} transferred: {transferred}"))
+        match self.dry_run {
+            true => output::line(&format!("Number of datasets that would be transferred: {transferred}")),
+            false => output::told(&format!("Number of datasets transferred: {transferred}")),
+        }
     }
 }

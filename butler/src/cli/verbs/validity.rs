@@ -66,7 +66,7 @@ impl Certify {
             })
             .with(Operation::Certify { collection, datasets, timespan });
         butler.apply(batch).await?;
-        output::line(&format!("{count} datasets are valid in {} for {timespan}", self.output))?;
+        output::told(&format!("{count} datasets are valid in {} for {timespan}", self.output))?;
         butler.close().await
     }
 
@@ -111,7 +111,7 @@ impl Decertify {
         let report =
             butler.apply_one(Operation::Decertify { collection, dataset_type, timespan, data_ids }).await?;
         let changed = report.removed + report.changed;
-        output::line(&format!("{changed} validity ranges of {} were cut", self.collection))?;
+        output::told(&format!("{changed} validity ranges of {} were cut", self.collection))?;
         butler.close().await
     }
 }

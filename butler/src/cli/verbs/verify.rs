@@ -70,13 +70,11 @@ fn tell(report: &VerifyReport) -> Result<()> {
     report.findings.iter().try_for_each(|finding| output::line(&describe(finding)))?;
     report.violations.iter().try_for_each(|violation| output::line(&describe_rows(violation)))?;
     if !report.pending.is_empty() {
-        output::line(&format!(
-            "{} open, of writers at work or of dead ones; `butler recover` deals with the latter.",
-            match report.pending.len() {
-                1 => "1 journal entry is".to_owned(),
-                count => format!("{count} journal entries are"),
-            }
-        ))?;
+        let open = match report.pending.len() {
+            1 => "1 journal entry is open, of a writer at work or of a dead one".to_owned(),
+            count => format!("{count} journal entries are open, of writers at work or of dead ones"),
+        };
+        output::line(&format!("{open}; `butler recover` deals with what the dead have left."))?;
     }
     let rules = if report.registry_checked { "" } else { "; the registry's rules were not checked" };
     output::line(&format!(

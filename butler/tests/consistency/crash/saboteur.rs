@@ -81,6 +81,10 @@ impl Datastore for Saboteur {
         self.honest.children()
     }
 
+    fn places(&self) -> Vec<ArcStr> {
+        self.honest.places()
+    }
+
     fn acceptance(&self, dataset_type: &DatasetType, data_id: Option<&DataId>) -> Acceptance {
         self.honest.acceptance(dataset_type, data_id)
     }

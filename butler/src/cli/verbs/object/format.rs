@@ -1,0 +1,149 @@
+//! Formats of files that are put and written: which they are, whether a file is of it, and how an object becomes one.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use butler::{
+    Error, ErrorKind, Formatter, Object, ReadParameters, ReadRequest, ReadSource, Result, StorageClass,
+    Structured,
+};
+use bytes::Bytes;
+
+/// Extensions that files of a format have elsewhere, beside that which its formatter gives them.
+const EXTENSIONS: [(&str, &str); 8] = [
+    ("csv", "csv"),
+    ("fit", "fits"),
+    ("fts", "fits"),
+    ("parquet", "parquet"),
+    ("pq", "parquet"),
+    ("yml", "yaml"),
+    ("mpk", "msgpack"),
+    ("tml", "toml"),
+];
+
+/// Components that are read without the whole, and of which a file that is cut short has none.
+const CHEAP: [&str; 2] = ["rowcount", "header"];
+
+/// The formatter that the end of a file's name tells, of those that a storage class can be written by.
+pub(super) fn named(class: &StorageClass, file: &str) -> Option<Arc<dyn Formatter>> {
+    let extension = Path::new(file).extension()?.to_str()?.to_ascii_lowercase();
+    let alias = EXTENSIONS.iter().find(|(other, _)| *other == extension).map(|(_, name)| *name);
+    suitable(class)
+        .into_iter()
+        .find(|formatter| formatter.extension()[1..] == extension || Some(formatter.name()) == alias)
+}
+
+/// The formatters that read and write objects of a storage class, its own first.
+fn suitable(class: &StorageClass) -> Vec<Arc<dyn Formatter>> {
+    let known = butler::formatters();
+    let fits = |formatter: &&Arc<dyn Formatter>| formatter.in_memory().contains(&class.in_memory.as_str());
+    let mut suitable: Vec<_> = known.iter().filter(fits).cloned().collect();
+    suitable.sort_by_key(|formatter| class.formatter.as_deref() != Some(formatter.name()));
+    suitable
+}
+
+/// Checks that a file is what its name says, or else what a storage class can be read from.
+///
+/// Returns the formatter that the name tells.
+///
+/// # Errors
+/// `Formatter` if it is not; `Argument` if it cannot be read.
+pub(super) fn check(class: &StorageClass, file: &str, path: &Path) -> Result<Option<Arc<dyn Formatter>>> {
+    let shown = if file == "-" { "standard input" } else { file };
+    let mut source = FileSource::open(path, shown)?;
+    let cheap = CHEAP.into_iter().find(|name| class.derived_components.contains_key(*name));
+    let mut read = |formatter: &dyn Formatter| {
+        let request = ReadRequest { class, component: cheap, parameters: &ReadParameters::new() };
+        formatter.read(&mut source, &request).map(drop)
+    };
+    let refused = |error: &Error, formats: &[&str]| {
+        let message =
+            format!("{shown} is no {} of storage class '{class}': {}", formats.join(" or "), error.message());
+        Error::new(ErrorKind::Formatter, message)
+            .with_hint("the end of the file's name tells the format; --storage-class says what is in it")
+    };
+    if let Some(formatter) = named(class, file) {
+        return match read(&*formatter) {
+            Ok(()) => Ok(Some(formatter)),
+            Err(error) => Err(refused(&error, &[formatter.name()])),
+        };
+    }
+    let suitable = suitable(class);
+    // What is configured for the class may be any of them, or one that is not known here.
+    let own = class.formatter.as_deref().unwrap_or_default();
+    if !suitable.iter().any(|formatter| formatter.name() == own) {
+        return Ok(None);
+    }
+    let mut first = None;
+    for formatter in &suitable {
+        match read(&**formatter) {
+            Ok(()) => return Ok(None),
+            Err(error) => drop(first.get_or_insert(error)),
+        }
+    }
+    let names: Vec<&str> = suitable.iter().map(|formatter| formatter.name()).collect();
+    first.map_or(Ok(None), |error| Err(refused(&error, &names)))
+}
+
+/// The bytes of a file with an object, in the format that its name tells, or else that of the storage class.
+///
+/// # Errors
+/// `Unsupported` if no formatter can write it, `Formatter` if the format cannot hold it.
+pub(super) fn encode(object: &Object, class: &StorageClass, file: &str) -> Result<Bytes> {
+    if object.is::<Bytes>() {
+        return Ok(object.downcast_ref::<Bytes>()?.clone());
+    }
+    if object.is::<String>() {
+        return Ok(object.downcast_ref::<String>()?.clone().into());
+    }
+    let named = named(class, file);
+    if object.is::<Structured>() && named.is_none() {
+        let value = object.downcast_ref::<Structured>()?;
+        return Ok(format!("{}\n", serde_json::to_string_pretty(value).unwrap_or_default()).into());
+    }
+    let formatter = named.or_else(|| suitable(class).into_iter().next()).ok_or_else(|| {
+        Error::new(ErrorKind::Unsupported, format!("no formatter here writes a {}", object.type_name()))
+            .with_hint("get the whole dataset, which is written as it is stored")
+    })?;
+    let mut bytes = Vec::new();
+    formatter.write(object, class, &mut bytes)?;
+    Ok(bytes.into())
+}
+
+/// A local file.
+struct FileSource {
+    file: File,
+    size: u64,
+    shown: String,
+}
+
+impl FileSource {
+    fn open(path: &Path, shown: &str) -> Result<Self> {
+        let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (size, file) = opened.map_err(|error| unreadable(shown, error))?;
+        Ok(Self { file, size, shown: shown.to_owned() })
+    }
+}
+
+fn unreadable(shown: &str, error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Argument, format!("{shown} cannot be read: {error}")).with_source(error)
+}
+
+impl ReadSource for FileSource {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_all(&mut self) -> Result<Bytes> {
+        self.read_range(0, self.size)
+    }
+
+    fn read_range(&mut self, offset: u64, len: u64) -> Result<Bytes> {
+        let len = len.min(self.size.saturating_sub(offset));
+        let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+        self.file.read_exact_at(&mut bytes, offset).map_err(|error| unreadable(&self.shown, error))?;
+        Ok(bytes.into())
+    }
+}
