@@ -60,9 +60,10 @@ fn run(command: Command) -> Result<()> {
     } else {
         tokio::runtime::Builder::new_multi_thread()
     };
-    let runtime = runtime.worker_threads(2).enable_all().build().map_err(|error| {
-        Error::new(ErrorKind::Exhausted, "no threads can be started").with_source(error)
-    })?;
+    let runtime =
+        runtime.worker_threads(2).enable_all().build().map_err(|error| {
+            Error::new(ErrorKind::Exhausted, "no threads can be started").with_source(error)
+        })?;
     let result = runtime.block_on(async {
         let mut verb = Box::pin(command.verb.run(&context));
         tokio::select! {

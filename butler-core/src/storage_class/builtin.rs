@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use arcstr::ArcStr;
 
-use super::{StorageClass, StorageClassConfig, StorageClasses};
+use super::{StorageClass, StorageClassConfig, resolve};
 
 /// The definitions of `builtin.toml` in a form that takes a tenth of the time to read: every start of a program
 /// does. A test keeps the two together.
@@ -14,20 +14,18 @@ const DEFINITIONS: &str = include_str!("builtin.json");
 static CLASSES: LazyLock<BTreeMap<ArcStr, Arc<StorageClass>>> = LazyLock::new(|| {
     let config: BTreeMap<ArcStr, StorageClassConfig> =
         serde_json::from_str(DEFINITIONS).expect("a test reads the built-in storage classes");
-    let none = StorageClasses { by_name: BTreeMap::new() };
     config
         .keys()
         .map(|name| {
-            let class = none
-                .resolve(name, &config, &mut Vec::new())
+            let class = resolve(name, &config, &|_| None, &mut Vec::new())
                 .expect("a test resolves the built-in storage classes");
             (name.clone(), Arc::new(class))
         })
         .collect()
 });
 
-pub(super) fn classes() -> BTreeMap<ArcStr, Arc<StorageClass>> {
-    CLASSES.clone()
+pub(super) fn classes() -> &'static BTreeMap<ArcStr, Arc<StorageClass>> {
+    &CLASSES
 }
 
 #[cfg(test)]

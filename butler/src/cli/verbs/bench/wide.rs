@@ -1,7 +1,8 @@
 //! Finds through very many collections, which the workload does not have.
 
 use butler::{
-    ArcStr, Butler, ChainEdit, CollectionType, DatasetType, Draft, IdGenerationMode, Lookup, LooseDataId, Result,
+    ArcStr, Butler, ChainEdit, CollectionType, DatasetType, Draft, IdGenerationMode, Lookup, LooseDataId,
+    Result,
 };
 use futures::future::try_join_all;
 
@@ -76,7 +77,8 @@ pub(super) async fn wide(site: &Site<'_>) -> Result<()> {
 /// Registers runs, and a chain of collections.
 async fn chain(butler: &Butler, name: &str, runs: &[ArcStr], children: Vec<ArcStr>) -> Result<()> {
     for some in runs.chunks(TOGETHER) {
-        try_join_all(some.iter().map(|run| butler.register_collection(run, CollectionType::Run, None))).await?;
+        try_join_all(some.iter().map(|run| butler.register_collection(run, CollectionType::Run, None)))
+            .await?;
     }
     butler.register_collection(name, CollectionType::Chained, None).await?;
     butler.edit_chain(name, ChainEdit::Redefine(children)).await.map(|_| ())
