@@ -278,6 +278,10 @@ mod tests {
         assert_eq!(order, ["b", "t", "a"]);
         assert_eq!((search.rank("a"), search.rank("deep")), (Some(2), None));
         assert_eq!(search.of_type(CollectionType::Run).collect::<Vec<_>>(), ["b", "a"]);
+        assert_eq!(search.of_type(CollectionType::Tagged).collect::<Vec<_>>(), ["t"]);
+        assert_eq!(search.of_type(CollectionType::Calibration).count(), 0);
+        let runs = search.filter(|member| member.ty == CollectionType::Run);
+        assert_eq!((runs.members().len(), runs.of_type(CollectionType::Tagged).count()), (2, 0));
     }
 
     #[test]
