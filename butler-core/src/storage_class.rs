@@ -144,10 +144,12 @@ pub struct StorageClassConfig {
     pub formatter: Option<ArcStr>,
 }
 
-/// Known storage classes, by name.
-#[derive(Clone, Debug)]
+/// Known storage classes, by name: the built-in ones, and further ones that add to them or change them.
+///
+/// The built-in ones are read when the first of them is asked for.
+#[derive(Clone, Debug, Default)]
 pub struct StorageClasses {
-    by_name: BTreeMap<ArcStr, Arc<StorageClass>>,
+    further: BTreeMap<ArcStr, Arc<StorageClass>>,
 }
 
 impl StorageClasses {
@@ -158,63 +160,14 @@ impl StorageClasses {
     pub fn from_config(config: &BTreeMap<ArcStr, StorageClassConfig>) -> Result<Self> {
         let mut this = Self::default();
         for name in config.keys() {
-            let class = this.resolve(name, config, &mut Vec::new())?;
-            this.by_name.insert(name.clone(), Arc::new(class));
+            let class = resolve(name, config, &|other| this.known(other).cloned(), &mut Vec::new())?;
+            this.further.insert(name.clone(), Arc::new(class));
         }
         Ok(this)
     }
 
-    fn resolve(
-        &self,
-        name: &ArcStr,
-        config: &BTreeMap<ArcStr, StorageClassConfig>,
-        path: &mut Vec<ArcStr>,
-    ) -> Result<StorageClass> {
-        let problem = |message: String| Error::new(ErrorKind::Configuration, message);
-        if path.contains(name) {
-            return Err(problem(format!(
-                "storage class '{name}' inherits from itself: {}",
-                path.join(" → ")
-            )));
-        }
-        let Some(own) = config.get(name) else {
-            return self.by_name.get(name).map(|class| (**class).clone()).ok_or_else(|| {
-                problem(format!(
-                    "storage class '{}' inherits from '{name}', which is unknown",
-                    path.join(" → ")
-                ))
-            });
-        };
-        path.push(name.clone());
-        let base = match &own.inherits {
-            Some(base) => Some(self.resolve(base, config, path)?),
-            None => None,
-        };
-        path.pop();
-        let mut class = base.unwrap_or_else(|| StorageClass {
-            name: name.clone(),
-            in_memory: "bytes".into(),
-            components: BTreeMap::new(),
-            derived_components: BTreeMap::new(),
-            parameters: BTreeSet::new(),
-            delegate: None,
-            converts_from: BTreeSet::new(),
-            formatter: None,
-        });
-        class.name = name.clone();
-        class.components.extend(own.components.clone());
-        class.derived_components.extend(own.derived_components.clone());
-        class.parameters.extend(own.parameters.iter().cloned());
-        class.converts_from.extend(own.converts_from.iter().cloned());
-        class.in_memory = own.in_memory.clone().unwrap_or(class.in_memory);
-        class.delegate = own.delegate.clone().or(class.delegate);
-        class.formatter = own.formatter.clone().or(class.formatter);
-        if class.components.len() == 1 {
-            return Err(problem(format!(
-                "storage class '{name}' has a single component; such a part is the whole, or a derived component"
-            )));
-        }
-        Ok(class)
+    fn known(&self, name: &str) -> Option<&Arc<StorageClass>> {
+        self.further.get(name).or_else(|| builtin::classes().get(name))
     }
 
     /// A storage class by name.
@@ -222,12 +175,12 @@ impl StorageClasses {
     /// # Errors
     /// `StorageClass` if it is not known here; the message suggests the nearest name.
     pub fn get(&self, name: &str) -> Result<&Arc<StorageClass>> {
-        self.by_name.get(name).ok_or_else(|| {
+        self.known(name).ok_or_else(|| {
             let error = Error::new(
                 ErrorKind::StorageClass,
                 format!("storage class '{}' is not known here", name.escape_debug()),
             );
-            match suggest::nearest(name, self.by_name.keys().map(ArcStr::as_str)) {
+            match suggest::nearest(name, self.iter().map(|class| class.name.as_str())) {
                 Some(near) => error.with_hint(format!("did you mean '{near}'?")),
                 None => error.with_hint("define it under [storage_classes] in butler.toml"),
             }
@@ -237,7 +190,7 @@ impl StorageClasses {
     /// A storage class by name; one that is not known here is a class of bytes.
     #[must_use]
     pub fn get_or_bytes(&self, name: &str) -> Arc<StorageClass> {
-        self.by_name.get(name).cloned().unwrap_or_else(|| {
+        self.known(name).cloned().unwrap_or_else(|| {
             Arc::new(StorageClass {
                 name: name.into(),
                 in_memory: "bytes".into(),
@@ -253,7 +206,9 @@ impl StorageClasses {
 
     /// All storage classes, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<StorageClass>> {
-        self.by_name.values()
+        let mut all: BTreeMap<&ArcStr, &Arc<StorageClass>> = builtin::classes().iter().collect();
+        all.extend(&self.further);
+        all.into_values()
     }
 
     /// Adds a storage class; one that is there already must be the same.
@@ -261,7 +216,7 @@ impl StorageClasses {
     /// # Errors
     /// `ConflictingDefinition` if another of that name is known.
     pub fn register(&mut self, class: StorageClass) -> Result<()> {
-        if let Some(known) = self.by_name.get(&class.name)
+        if let Some(known) = self.known(&class.name)
             && **known != class
         {
             return Err(Error::new(
@@ -269,16 +224,57 @@ impl StorageClasses {
                 format!("storage class '{}' is defined otherwise: {known:?} is not {class:?}", class.name),
             ));
         }
-        self.by_name.insert(class.name.clone(), Arc::new(class));
+        self.further.insert(class.name.clone(), Arc::new(class));
         Ok(())
     }
 }
 
-/// The built-in ones.
-impl Default for StorageClasses {
-    fn default() -> Self {
-        Self { by_name: builtin::classes() }
+/// The class that a definition describes, which may inherit from one that is defined or known.
+fn resolve(
+    name: &ArcStr,
+    config: &BTreeMap<ArcStr, StorageClassConfig>,
+    known: &dyn Fn(&str) -> Option<Arc<StorageClass>>,
+    path: &mut Vec<ArcStr>,
+) -> Result<StorageClass> {
+    let problem = |message: String| Error::new(ErrorKind::Configuration, message);
+    if path.contains(name) {
+        return Err(problem(format!("storage class '{name}' inherits from itself: {}", path.join(" → "))));
     }
+    let Some(own) = config.get(name) else {
+        return known(name).map(|class| (*class).clone()).ok_or_else(|| {
+            problem(format!("storage class '{}' inherits from '{name}', which is unknown", path.join(" → ")))
+        });
+    };
+    path.push(name.clone());
+    let base = match &own.inherits {
+        Some(base) => Some(resolve(base, config, known, path)?),
+        None => None,
+    };
+    path.pop();
+    let mut class = base.unwrap_or_else(|| StorageClass {
+        name: name.clone(),
+        in_memory: "bytes".into(),
+        components: BTreeMap::new(),
+        derived_components: BTreeMap::new(),
+        parameters: BTreeSet::new(),
+        delegate: None,
+        converts_from: BTreeSet::new(),
+        formatter: None,
+    });
+    class.name = name.clone();
+    class.components.extend(own.components.clone());
+    class.derived_components.extend(own.derived_components.clone());
+    class.parameters.extend(own.parameters.iter().cloned());
+    class.converts_from.extend(own.converts_from.iter().cloned());
+    class.in_memory = own.in_memory.clone().unwrap_or(class.in_memory);
+    class.delegate = own.delegate.clone().or(class.delegate);
+    class.formatter = own.formatter.clone().or(class.formatter);
+    if class.components.len() == 1 {
+        return Err(problem(format!(
+            "storage class '{name}' has a single component; such a part is the whole, or a derived component"
+        )));
+    }
+    Ok(class)
 }
 
 #[cfg(test)]

@@ -164,8 +164,6 @@ fn store(
         return Ok(Box::new(crate::store::object_store(section, &root, workers, lease)?));
     }
     let _ = lease;
-    let workers =
-        workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(4, |count| count.get().max(4)));
     Ok(Box::new(LocalStore::new(&directory(section, &root)?, workers, context.strict)?))
 }
 

@@ -54,10 +54,16 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     let context = Context::new(command.global)?;
+    let mut runtime = if command.verb.only_asks() {
+        // What only asks does so on this thread: a start need not wait for threads that have nothing to do.
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
     let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(
-            |error| Error::new(ErrorKind::Exhausted, "no threads can be started").with_source(error),
-        )?;
+        runtime.worker_threads(2).enable_all().build().map_err(|error| {
+            Error::new(ErrorKind::Exhausted, "no threads can be started").with_source(error)
+        })?;
     let result = runtime.block_on(async {
         let mut verb = Box::pin(command.verb.run(&context));
         tokio::select! {

@@ -1,7 +1,7 @@
 //! What a Butler remembers of names, so that it need not ask again.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use arcstr::ArcStr;
 use quick_cache::sync::Cache;
@@ -19,11 +19,12 @@ const SEARCHES: usize = 1_000;
 /// Dataset types and searches by name.
 ///
 /// Own changes are seen at once. Changes by others are seen when something is
-/// missed: a name that is not here, a dataset that is not found.
+/// missed: a name that is not here, a dataset that is not found. The caches are made when they are first used, as
+/// that asks the system how many processors there are, and many commands remember nothing.
 #[derive(Debug)]
 pub(super) struct Names {
-    types: Cache<ArcStr, DatasetType>,
-    searches: Cache<Arc<[ArcStr]>, Arc<CollectionSearch>>,
+    types: LazyLock<Cache<ArcStr, DatasetType>>,
+    searches: LazyLock<Cache<Arc<[ArcStr]>, Arc<CollectionSearch>>>,
     /// Grows with each change, so that an answer from before it is not remembered after it.
     generation: AtomicU64,
 }
@@ -34,7 +35,11 @@ pub(super) struct Generation(pub(super) u64);
 
 impl Default for Names {
     fn default() -> Self {
-        Self { types: Cache::new(TYPES), searches: Cache::new(SEARCHES), generation: AtomicU64::new(0) }
+        Self {
+            types: LazyLock::new(|| Cache::new(TYPES)),
+            searches: LazyLock::new(|| Cache::new(SEARCHES)),
+            generation: AtomicU64::new(0),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Expansion of data IDs with the dimension records that a Butler remembers.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::sync::Cache;
@@ -29,14 +30,15 @@ type Key = (DimensionElement, SmallVec<[DimensionValue; 3]>);
 /// that new records of others are seen at once, too.
 #[derive(Debug)]
 pub(super) struct Records {
-    known: Cache<Key, DimensionRecord>,
+    /// Made when it is first used, as those of names are.
+    known: LazyLock<Cache<Key, DimensionRecord>>,
     /// Grows with each change, so that an answer from before it is not remembered after it.
     generation: AtomicU64,
 }
 
 impl Default for Records {
     fn default() -> Self {
-        Self { known: Cache::new(RECORDS), generation: AtomicU64::new(0) }
+        Self { known: LazyLock::new(|| Cache::new(RECORDS)), generation: AtomicU64::new(0) }
     }
 }
 

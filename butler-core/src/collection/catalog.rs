@@ -19,6 +19,8 @@ use crate::{Error, ErrorKind, Result, suggest};
 pub struct CollectionSearch {
     members: Vec<SearchMember>,
     ranks: FxHashMap<ArcStr, usize>,
+    /// Number of members of each type, in the order of [`CollectionType::ALL`].
+    counts: [usize; CollectionType::ALL.len()],
 }
 
 /// A collection that is searched.
@@ -36,13 +38,15 @@ impl CollectionSearch {
     pub fn new(members: impl IntoIterator<Item = SearchMember>) -> Self {
         let mut unique = Vec::new();
         let mut ranks = FxHashMap::default();
+        let mut counts = [0; CollectionType::ALL.len()];
         for member in members {
             if !ranks.contains_key(&member.name) {
                 ranks.insert(member.name.clone(), unique.len());
+                counts[member.ty as usize] += 1;
                 unique.push(member);
             }
         }
-        Self { members: unique, ranks }
+        Self { members: unique, ranks, counts }
     }
 
     /// The collections, first searched first.
@@ -53,7 +57,9 @@ impl CollectionSearch {
 
     /// Names of the collections of a type, first searched first.
     pub fn of_type(&self, ty: CollectionType) -> impl Iterator<Item = &ArcStr> {
-        self.members.iter().filter(move |member| member.ty == ty).map(|member| &member.name)
+        let members = self.members.iter().filter(move |member| member.ty == ty);
+        // Thousands of runs are not gone through for a tagged collection that is not among them.
+        members.map(|member| &member.name).take(self.counts[ty as usize])
     }
 
     /// Place of a collection in the search order.
@@ -272,6 +278,10 @@ mod tests {
         assert_eq!(order, ["b", "t", "a"]);
         assert_eq!((search.rank("a"), search.rank("deep")), (Some(2), None));
         assert_eq!(search.of_type(CollectionType::Run).collect::<Vec<_>>(), ["b", "a"]);
+        assert_eq!(search.of_type(CollectionType::Tagged).collect::<Vec<_>>(), ["t"]);
+        assert_eq!(search.of_type(CollectionType::Calibration).count(), 0);
+        let runs = search.filter(|member| member.ty == CollectionType::Run);
+        assert_eq!((runs.members().len(), runs.of_type(CollectionType::Tagged).count()), (2, 0));
     }
 
     #[test]

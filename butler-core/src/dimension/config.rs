@@ -131,6 +131,20 @@ impl UniverseConfig {
         Ok(config)
     }
 
+    /// The one text that equal definitions have, however they were written.
+    pub(super) fn canonical(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|error| {
+            Error::new(ErrorKind::Unexpected, "dimension universe cannot be written").with_source(error)
+        })
+    }
+
+    /// Reads the canonical text of a definition that was validated before.
+    pub(super) fn from_canonical(text: &str) -> Result<Self> {
+        serde_json::from_str(text).map_err(|error| {
+            Error::new(ErrorKind::Corrupt, "canonical dimension universe is malformed").with_source(error)
+        })
+    }
+
     fn validate(&self) -> Result<()> {
         check_name("namespace", &self.namespace)?;
         self.validate_skypix()?;

@@ -18,6 +18,7 @@ mod place;
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arcstr::ArcStr;
@@ -36,7 +37,8 @@ pub(crate) use place::is_temporary_of;
 #[derive(Debug)]
 pub(crate) struct LocalStore {
     root: PathBuf,
-    workers: usize,
+    /// Threads that share work, if it was said how many.
+    workers: Option<usize>,
     /// Whether what is written is on the disk before it is reported.
     strict: bool,
     /// Whether hard links work, as far as is known.
@@ -48,7 +50,7 @@ impl LocalStore {
     ///
     /// # Errors
     /// `Configuration` if the root cannot be made absolute.
-    pub(crate) fn new(root: &Path, workers: usize, strict: bool) -> Result<Self> {
+    pub(crate) fn new(root: &Path, workers: Option<usize>, strict: bool) -> Result<Self> {
         let root = std::path::absolute(root).map_err(|error| {
             Error::new(
                 ErrorKind::Configuration,
@@ -106,7 +108,10 @@ impl Store for LocalStore {
     }
 
     fn workers(&self) -> usize {
-        self.workers
+        // The system takes a while to say how many processors there are: who opens a repository need not know.
+        static DEFAULT: LazyLock<usize> =
+            LazyLock::new(|| std::thread::available_parallelism().map_or(4, |count| count.get().max(4)));
+        self.workers.unwrap_or_else(|| *DEFAULT)
     }
 
     fn uri(&self, path: &str) -> String {

@@ -23,8 +23,9 @@ const CANDIDATES_MAX: u64 = 64;
 const GIVEN: [ArcStr; 3] =
     [arcstr::literal!("given_run"), arcstr::literal!("given_origin"), arcstr::literal!("given_id")];
 
-/// Number of runs that are probed at once.
+/// Number of runs that are probed at once: at first, and at most.
 const BLOCK: usize = 64;
+const BLOCK_MAX: usize = 4096;
 
 /// A dataset that answers a request, and where it was found.
 struct Candidate {
@@ -158,15 +159,22 @@ fn ranked(batches: &[ColumnBatch], rank: impl Fn(i64) -> Option<usize>) -> Resul
     Ok(candidates)
 }
 
-/// Asks for the data ID in a few runs at a time, first searched first, until one has it.
+/// Asks for the data ID in a few runs at a time, first searched first, until one has it; in more and more of
+/// them, as what is not in the first ones may be in the last one only.
 async fn in_blocks_of_runs(
     shared: &Shared,
     rows: &Relation,
     search: &CollectionSearch,
 ) -> Result<Vec<Candidate>> {
-    let runs: Vec<ArcStr> = search.of_type(CollectionType::Run).cloned().collect();
-    for block in runs.chunks(BLOCK) {
-        let handles = shared.collection_handles(block).await?;
+    let mut runs = search.of_type(CollectionType::Run).cloned();
+    let mut size = BLOCK;
+    loop {
+        let block: Vec<ArcStr> = runs.by_ref().take(size).collect();
+        if block.is_empty() {
+            return Ok(Vec::new());
+        }
+        size = (4 * size).min(BLOCK_MAX);
+        let handles = shared.collection_handles(&block).await?;
         let ranks: FxHashMap<i64, usize> =
             handles.values().filter_map(|handle| Some((handle.id, search.rank(&handle.name)?))).collect();
         let keys: Vec<Value> = ranks.keys().map(|&id| id.into()).collect();
@@ -176,7 +184,6 @@ async fn in_blocks_of_runs(
             return Ok(candidates);
         }
     }
-    Ok(Vec::new())
 }
 
 /// Surrogate keys of the collections of a type, with their places in the search order.

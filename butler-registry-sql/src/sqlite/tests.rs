@@ -110,6 +110,23 @@ async fn what_waits_is_committed_together_and_fails_alone() {
     assert_eq!(count(&backend).await, 181);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_transaction_holds_is_given_up_before_it_is_answered() {
+    let (_directory, config) = file();
+    let backend = SqliteBackend::open(&config).unwrap();
+    fill(&backend, 1).await;
+    for key in 1..200 {
+        let held = Arc::new(());
+        let theirs = Arc::clone(&held);
+        let body = move |t: &mut dyn butler_core::backend::Transaction| {
+            let _ = &theirs;
+            t.insert(&table(), &rows(key..key + 1), OnConflict::Fail)
+        };
+        backend.run(body).await.unwrap();
+        assert_eq!(Arc::strong_count(&held), 1, "transaction {key}");
+    }
+}
+
 #[tokio::test]
 async fn a_body_runs_again_after_a_temporary_failure() {
     let (_directory, config) = file();

@@ -424,8 +424,11 @@ impl State {
 
 impl Request {
     fn answer(self, result: Result<()>) {
+        let Self { body, reply, .. } = self;
+        // What it holds on to, such as the writer itself, must be given up before who asked goes on, or ends.
+        drop(body);
         // Whoever asked may be gone.
-        let _ = self.reply.send(result);
+        let _ = reply.send(result);
     }
 }
 

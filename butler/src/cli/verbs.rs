@@ -53,6 +53,22 @@ macro_rules! verbs {
     };
 }
 
+impl Verb {
+    /// Whether it asks a registry and prints the answer: such a command reads no artifacts, and waits for nobody's input.
+    pub(crate) fn only_asks(&self) -> bool {
+        matches!(
+            self,
+            Self::FindDataset(_)
+                | Self::QueryDatasets(_)
+                | Self::QueryDataIds(_)
+                | Self::QueryDimensionRecords(_)
+                | Self::QueryCollections(_)
+                | Self::QueryDatasetTypes(_)
+                | Self::Completions(_)
+        )
+    }
+}
+
 verbs! {
     /// Show all this on a small simulated survey
     Demo(demo::Demo),

@@ -8,6 +8,20 @@ fn without_skypix(elements: impl Iterator<Item = DimensionElement>) -> Vec<&'sta
     names(elements.filter(|element| element.skypix().is_none()))
 }
 
+/// `BUTLER_BLESS=1 cargo test -p butler-core canonical` writes the file anew.
+#[test]
+fn the_canonical_form_is_that_of_the_default_universe() {
+    let canonical = UniverseConfig::parse(DEFAULT).unwrap().canonical().unwrap();
+    if std::env::var_os("BUTLER_BLESS").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/dimension/default.json");
+        std::fs::write(path, format!("{canonical}\n")).unwrap();
+        return;
+    }
+    assert_eq!(DEFAULT_CANONICAL, format!("{canonical}\n"), "BUTLER_BLESS=1 writes default.json anew");
+    let read = DimensionUniverse::from_toml(&format!("# not the same text\n{DEFAULT}")).unwrap();
+    assert_eq!((read, read.source()), (DimensionUniverse::default(), DEFAULT));
+}
+
 /// The order that the Python butler gives to its default universe.
 #[test]
 fn default_universe_has_the_order_of_the_reference() {

@@ -15,7 +15,7 @@ struct Fixture {
 
 fn fixture() -> Fixture {
     let directory = tempfile::tempdir().unwrap();
-    let store = LocalStore::new(&directory.path().join("root"), 2, false).unwrap();
+    let store = LocalStore::new(&directory.path().join("root"), Some(2), false).unwrap();
     Fixture { directory, store }
 }
 
@@ -345,7 +345,7 @@ fn entries_are_seen_as_a_whole_and_held_by_one() {
 #[test]
 fn a_strict_store_does_the_same() {
     let fixture = fixture();
-    let store = LocalStore::new(&fixture.root(), 1, true).unwrap();
+    let store = LocalStore::new(&fixture.root(), Some(1), true).unwrap();
     let mut session = store.session();
     write(&mut *session, spot("a/b"), b"x").unwrap();
     session.settle(spot("a/b"), false).unwrap();

@@ -12,6 +12,7 @@ use butler_core::query::{Field, FixedValues, Predicate};
 use butler_core::sky::{Pixelization, RangeSet, Region, overlapping_pairs};
 use butler_core::{DimensionElement, DimensionValue, Result};
 use futures::StreamExt;
+use rustc_hash::FxHashSet;
 
 use super::plan::{Plan, unbound};
 use super::spatial::{compared_elements, concerns, is_spatial, touching};
@@ -125,12 +126,22 @@ impl Records {
         self.keys.retain(|key| keep(key));
     }
 
-    fn add(&mut self, found: &ColumnBatch, strings: &mut Strings) -> Result<()> {
+    /// Adds rows; with `seen`, which holds the keys so far, each record once.
+    fn add(
+        &mut self,
+        found: &ColumnBatch,
+        strings: &mut Strings,
+        mut seen: Option<&mut FxHashSet<Vec<DimensionValue>>>,
+    ) -> Result<()> {
         let (region, keys) = found.columns().split_last().ok_or_else(|| unbound("region"))?;
         for row in 0..found.len() {
             let Some(bytes) = region.bytes(row) else { continue };
-            self.regions.push(Region::decode(bytes)?);
-            self.keys.push(keys.iter().map(|column| key(column, row, strings)).collect::<Result<_>>()?);
+            let own: Vec<DimensionValue> =
+                keys.iter().map(|column| key(column, row, strings)).collect::<Result<_>>()?;
+            if seen.as_mut().is_none_or(|seen| seen.insert(own.clone())) {
+                self.regions.push(Region::decode(bytes)?);
+                self.keys.push(own);
+            }
         }
         Ok(())
     }
@@ -164,9 +175,12 @@ impl<'a> Side<'a> {
     async fn read(&self, shared: &Shared, pixels: Option<&RangeSet>, most: usize) -> Result<Option<Records>> {
         let mut records = Records::default();
         let mut strings = Strings::default();
+        // A region touches several pixels. Which records are the same is sorted out here: the database would
+        // keep a tree of their keys for it.
+        let mut seen = pixels.map(|_| FxHashSet::default());
         let mut rows = shared.backend.stream(self.relation(pixels, most)?).await?;
         while let Some(found) = rows.next().await.transpose()? {
-            records.add(&found, &mut strings)?;
+            records.add(&found, &mut strings, seen.as_mut())?;
             if records.regions.len() > most {
                 return Ok(None);
             }

@@ -212,7 +212,7 @@ impl Plan {
             self.pixel_in(common, envelope.ranges())?;
         } else {
             let (touched, keys) = touching(element, envelope.ranges());
-            self.join(touched, &keys, &[], Vec::new());
+            self.join(touched.distinct(), &keys, &[], Vec::new());
         }
         let exact = Exact::Overlap(self.place(element)?, Place::Constant(Arc::clone(region)));
         self.exact.push(exact);
@@ -409,7 +409,8 @@ fn ranges_meet(left: &str, right: &str) -> Scalar {
     ])
 }
 
-/// Keys of the records whose regions may touch some pixels, and the columns of their dimensions.
+/// Keys of the records whose regions may touch some pixels, some of them several times, and the columns of
+/// their dimensions.
 pub(super) fn touching(
     element: DimensionElement,
     ranges: &[Range<u64>],
@@ -424,8 +425,7 @@ pub(super) fn touching(
     ]);
     let touched = named_pixels(element, "a")
         .join(constant_ranges(ranges), on)
-        .select(keys.iter().map(|(_, name)| name.clone()))
-        .distinct();
+        .select(keys.iter().map(|(_, name)| name.clone()));
     (touched, keys)
 }
 

@@ -13,6 +13,7 @@ mod sky;
 mod startup;
 mod store;
 mod transfer;
+mod wide;
 mod workload;
 
 use std::path::{Path, PathBuf};
@@ -23,8 +24,8 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::context::Context;
 
-/// Groups of operations, in the order in which they depend on each other.
-const GROUPS: [&str; 18] = [
+/// Groups of operations, in the order in which they depend on each other; the last one runs only if it is named.
+const GROUPS: [&str; 19] = [
     "create",
     "dimensions",
     "register",
@@ -43,7 +44,11 @@ const GROUPS: [&str; 18] = [
     "startup",
     "removal",
     "together",
+    WIDE,
 ];
+
+/// A group that is no part of the workload.
+const WIDE: &str = "wide";
 
 /// Arguments of `bench`.
 #[derive(Args, Debug)]
@@ -105,7 +110,8 @@ impl Bench {
         let executable = executable()?;
         let mut failed = Vec::new();
         for group in GROUPS {
-            if !self.ops.is_empty() && !self.ops.iter().any(|wanted| wanted == group) {
+            let named = self.ops.iter().any(|wanted| wanted == group);
+            if !named && (!self.ops.is_empty() || group == WIDE) {
                 continue;
             }
             context.check()?;
@@ -156,6 +162,7 @@ impl Site<'_> {
             "transfer_from" => Box::pin(transfer::transfer_from(self)).await,
             "startup" => Box::pin(startup::startup(self)).await,
             "together" => Box::pin(store::put_together(self)).await,
+            WIDE => Box::pin(wide::wide(self)).await,
             _ => Box::pin(removal::removal(self)).await,
         }
     }
