@@ -15,6 +15,7 @@ mod directories;
 mod journal;
 mod list;
 mod place;
+mod spare;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ use crate::journal::EntryName;
 use crate::location;
 use place::LocalSession;
 pub(crate) use place::is_temporary_of;
+use spare::Spares;
 
 /// A directory of local files.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub(crate) struct LocalStore {
     strict: bool,
     /// Whether hard links work, as far as is known.
     hard_links: AtomicBool,
+    /// Files of journal entries that were, for those to come.
+    spares: Spares,
 }
 
 impl LocalStore {
@@ -55,7 +59,7 @@ impl LocalStore {
                 format!("'{}' cannot be a datastore's root: {error}", root.display()),
             )
         })?;
-        Ok(Self { root, workers, strict, hard_links: AtomicBool::new(true) })
+        Ok(Self { root, workers, strict, hard_links: AtomicBool::new(true), spares: Spares::default() })
     }
 
     fn full(&self, path: &str) -> PathBuf {
@@ -64,6 +68,12 @@ impl LocalStore {
 
     fn hard_links(&self) -> bool {
         self.hard_links.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for LocalStore {
+    fn drop(&mut self) {
+        journal::discard_spares(self);
     }
 }
 
