@@ -19,6 +19,9 @@ use crate::journal::EntryName;
 /// Files that are kept at most: as many as there are writers at the same time, more or less.
 const KEPT: usize = 32;
 
+/// Entries that come and go before a file is kept: of few nothing is worth while, nor left to be swept away.
+pub(super) const MANY: usize = 100;
+
 /// Bytes of an entry whose file is kept, at most.
 const SMALL: usize = 16 << 10;
 
@@ -53,8 +56,8 @@ struct Inner {
     spares: Vec<Spare>,
     /// Sizes of open entries of this store that are small.
     entries: FxHashMap<ArcStr, usize>,
-    /// Whether there was an entry before: of a single one nothing is kept.
-    several: bool,
+    /// Number of entries that are gone.
+    gone: usize,
 }
 
 impl Spares {
@@ -74,7 +77,8 @@ impl Spares {
     pub(super) fn of(&self, entry: &EntryName) -> Option<Spare> {
         let mut inner = self.lock();
         let size = inner.entries.remove(&entry.name)?;
-        let worth_it = std::mem::replace(&mut inner.several, true) && inner.spares.len() < KEPT;
+        inner.gone += 1;
+        let worth_it = inner.gone > MANY && inner.spares.len() < KEPT;
         worth_it.then(|| Spare { name: format!("{}.spare{NEW}", entry.name), size })
     }
 
