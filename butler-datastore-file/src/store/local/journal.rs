@@ -116,7 +116,8 @@ pub(super) fn write<T>(
         })
     };
     let spare = store.spares.take();
-    if !spare.is_some_and(|spare| tried(&spare.name, spare.open(directory, bytes.len())).is_ok()) {
+    let again = spare.is_some_and(|spare| tried(&spare.name, spare.open(directory, bytes.len())).is_ok());
+    if !again {
         let new = format!("{file}{NEW}");
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let open = rustix::fs::openat(directory, &new, flags, MODE).map(File::from);
