@@ -8,6 +8,7 @@ mod defaults;
 mod expansion;
 mod find;
 mod get;
+mod hosted;
 mod names;
 mod places;
 mod put;
@@ -28,6 +29,7 @@ use arcstr::ArcStr;
 
 use self::cache::Names;
 use self::expansion::Records;
+use self::hosted::Host;
 use self::places::Places;
 use self::session::Session;
 use crate::config::Config;
@@ -75,6 +77,8 @@ struct Inner {
     names: Names,
     records: Records,
     places: Places,
+    /// Where small changes are made, if each is to be made on one thread.
+    host: Option<Host>,
     /// None if it was opened for reading only.
     session: Option<Session>,
 }

@@ -22,6 +22,7 @@ pub mod sky;
 mod storage_class;
 pub mod suggest;
 pub mod time;
+pub mod work;
 
 pub use butler::{
     AssociationQuery, Batch, Butler, ButlerBuilder, Creation, DataIdQuery, DatasetHandle, DatasetQuery,

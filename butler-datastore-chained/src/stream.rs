@@ -22,6 +22,7 @@ use butler_core::datastore::{
     WriteRequest, WriteTransaction, refuse_component, refuse_repeated,
 };
 use butler_core::registry::OpaqueTable;
+use butler_core::work::may_block;
 use butler_core::{DataId, DatasetRef, DatasetType, Error, ErrorKind, Instant, Object, Result};
 
 pub use config::StreamDatastoreFactory;
@@ -161,6 +162,9 @@ impl Stream {
 }
 
 async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    if may_block() {
+        return run();
+    }
     tokio::task::spawn_blocking(run)
         .await
         .map_err(|error| Error::new(ErrorKind::Interrupted, "the runtime is shut down").with_source(error))?

@@ -64,6 +64,23 @@ impl EntryName {
         format!("{}.{}.jsonl", self.name, self.action.name())
     }
 
+    /// The entry of this name in the bytes of its file.
+    ///
+    /// # Errors
+    /// `SchemaVersion` if it is of another version; `Corrupt` if it cannot be read, or says that it is another
+    /// one: files are used again, and a power cut may leave what was in one before.
+    pub(crate) fn read(&self, bytes: &[u8]) -> Result<JournalEntry> {
+        let entry = JournalEntry::from_bytes(bytes)?;
+        let JournalHeader { entry: name, action, .. } = &entry.header;
+        if *name == self.name && *action == self.action {
+            return Ok(entry);
+        }
+        Err(Error::new(
+            ErrorKind::Corrupt,
+            format!("'{}' holds another journal entry, {} '{name}'", self.file(), action.name()),
+        ))
+    }
+
     /// The name of the entry in a file, if that is one.
     pub(crate) fn of_file(file: &str) -> Option<Self> {
         let (name, action) = file.strip_suffix(".jsonl")?.rsplit_once('.')?;
@@ -122,7 +139,7 @@ impl Claims {
         for name in entries.into_iter().filter(|name| name.action == action) {
             // One that is gone meanwhile claims nothing any more.
             let Some(bytes) = store.read_entry(&name)? else { continue };
-            match JournalEntry::from_bytes(&bytes) {
+            match name.read(&bytes) {
                 Ok(entry) => {
                     this.incomplete |= !entry.is_complete();
                     this.paths.extend(entry.paths());
@@ -256,6 +273,22 @@ mod tests {
         }
         for file in ["", "x.jsonl", "x.put.jsonl.new", "x.drop.jsonl", ".put", "x.put"] {
             assert_eq!(EntryName::of_file(file), None, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_holds_another_entry_says_nothing() {
+        let (name, bytes) =
+            new_entry(&"files".into(), JournalAction::Put, JournalOperation::Put, Vec::new()).unwrap();
+        assert_eq!(name.read(&bytes).unwrap().header.entry, name.name);
+        let others = [
+            EntryName::random(JournalAction::Put),
+            EntryName { action: JournalAction::Remove, ..name.clone() },
+        ];
+        for other in others {
+            let error = other.read(&bytes).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+            assert!(error.to_string().contains(&*name.name), "{error}");
         }
     }
 

@@ -1,9 +1,11 @@
 //! Work on threads that may block.
 
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use butler_core::work::may_block;
 use butler_core::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
@@ -37,23 +39,27 @@ fn runtime() -> Result<Handle> {
 /// # Errors
 /// `Unexpected` if it panicked, `Interrupted` if the runtime is shut down.
 pub(crate) fn joined<T>(result: Result<T, JoinError>) -> Result<T> {
-    result.map_err(|error| {
-        let (kind, message) = match error.is_panic() {
-            true => (ErrorKind::Unexpected, "work of a file datastore panicked, perhaps in a formatter"),
-            false => (ErrorKind::Interrupted, "the runtime is shut down"),
-        };
-        Error::new(kind, message).with_source(error)
+    result.map_err(|error| match error.is_panic() {
+        true => panicked().with_source(error),
+        false => Error::new(ErrorKind::Interrupted, "the runtime is shut down").with_source(error),
     })
 }
 
-/// Runs something on a thread that may block.
+/// Runs something on a thread that may block, which the current one may be.
 ///
 /// # Errors
 /// Its own; `Unexpected` if it panics or there is no Tokio runtime, `Interrupted` if that is shut down.
 pub(crate) async fn blocking<T: Send + 'static>(
     run: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    joined(start(run)?.await)?
+    if !may_block() {
+        return joined(start(run)?.await)?;
+    }
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(panicked()))
+}
+
+fn panicked() -> Error {
+    Error::new(ErrorKind::Unexpected, "work of a file datastore panicked, perhaps in a formatter")
 }
 
 /// Has at most so many threads share items, and waits for all of them.

@@ -12,6 +12,7 @@ mod artifacts;
 pub mod exchange;
 mod factories;
 mod source;
+mod threads;
 
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ pub fn builder() -> ButlerBuilder {
     let mut builder = ButlerBuilder::new(Arc::new(factories()), Arc::new(FileSource))
         .formatters(formatters())
         .delegates(delegates())
+        .workplace(Arc::new(threads::BlockingThreads))
         .environment(variables);
     if let Ok(path) = std::env::var("BUTLER_CONFIG_PATH") {
         builder = builder.search_path(path.split(':').filter(|directory| !directory.is_empty()));

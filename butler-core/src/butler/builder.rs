@@ -8,6 +8,7 @@ use arcstr::ArcStr;
 use super::cache::Names;
 use super::defaults::Defaults;
 use super::expansion::Records;
+use super::hosted::Host;
 use super::places::Places;
 use super::session::Session;
 use super::target::LooseDataId;
@@ -20,6 +21,7 @@ use crate::formatter::Formatters;
 use crate::genre::Genres;
 use crate::registry::{CollectionQuery, DatasetTypeQuery, Registry, RegistryBatch};
 use crate::storage_class::{Delegates, StorageClass, StorageClassConfig, StorageClasses};
+use crate::work::Workplace;
 use crate::{Error, ErrorKind, Result, suggest};
 
 /// Name of a repository's configuration file.
@@ -54,6 +56,7 @@ pub struct ButlerBuilder {
     run: Option<ArcStr>,
     data_id: LooseDataId,
     infer: Option<bool>,
+    workplace: Option<Arc<dyn Workplace>>,
 }
 
 /// What a new repository is made of.
@@ -105,6 +108,7 @@ impl ButlerBuilder {
             run: None,
             data_id: LooseDataId::default(),
             infer: None,
+            workplace: None,
         }
     }
 
@@ -195,6 +199,13 @@ impl ButlerBuilder {
     /// Whether the only value of a governor dimension in the default collections is its default; by default it is.
     pub fn infer(mut self, infer: bool) -> Self {
         self.infer = Some(infer);
+        self
+    }
+
+    /// Where a small change is made as a whole, on one thread that may block; without this each part of
+    /// it goes to a thread of its own.
+    pub fn workplace(mut self, workplace: Arc<dyn Workplace>) -> Self {
+        self.workplace = Some(workplace);
         self
     }
 
@@ -312,6 +323,8 @@ impl ButlerBuilder {
             defaults.data_id = self.data_id;
         }
         defaults.infer = self.infer.unwrap_or(defaults.infer);
+        // Parts of a datastore that has several do their work side by side.
+        let workplace = self.workplace.filter(|_| datastore.children().is_empty());
         let inner = Inner {
             location: place.name,
             config,
@@ -322,6 +335,7 @@ impl ButlerBuilder {
             names: Names::default(),
             records: Records::default(),
             places,
+            host: workplace.map(Host::new),
             session,
         };
         let defaults = inner.resolve_defaults(defaults).await?;

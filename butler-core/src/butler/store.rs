@@ -46,8 +46,17 @@ impl Butler {
     /// Journal entries → artifacts → one transaction of the registry with the records and the outcomes
     /// of the entries → artifacts that no record names any more go → the entries go. No
     /// transaction is open while bytes move. Whatever fails is undone at once; a process
-    /// that dies, or a call that is dropped half-way, leaves its entries to a recovery.
+    /// that dies, or a call that is dropped half-way, leaves its entries to a recovery. A small change that
+    /// is made on [one thread](Self::hosted) goes on when its call is dropped.
     pub(super) async fn carry_out(&self, change: Change) -> Result<BatchReport> {
+        match self.hosting(&change) {
+            Some(place) => self.hosted(place, change).await,
+            None => self.carry_out_here(change).await,
+        }
+    }
+
+    /// The same, by whoever calls it.
+    pub(super) async fn carry_out_here(&self, change: Change) -> Result<BatchReport> {
         let opened = self.session()?.opened();
         let Change { requests, unstored, mut batch } = change;
         let wanted = batch.operations().len();

@@ -201,7 +201,7 @@ fn hold(inner: &Inner, name: &EntryName, lease: f64) -> Result<Option<(Box<dyn H
         hold.release()?;
         return Ok(None);
     };
-    let entry = match JournalEntry::from_bytes(&bytes) {
+    let entry = match name.read(&bytes) {
         // What was written by a newer version is left to it.
         Err(error) if error.kind() == ErrorKind::SchemaVersion => return Err(error),
         Err(error) => {

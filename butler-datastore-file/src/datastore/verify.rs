@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arcstr::ArcStr;
-use butler_core::datastore::{Bookkeeper, Finding, FindingKind, JournalEntry, VerifyOptions};
+use butler_core::datastore::{Bookkeeper, Finding, FindingKind, VerifyOptions};
 use butler_core::{DatasetRef, ErrorKind, Result};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -146,7 +146,7 @@ fn open_entries(inner: &Inner) -> Result<Open> {
     let mut open = Open::default();
     for name in inner.store.entries()? {
         let Some(bytes) = inner.store.read_entry(&name)? else { continue };
-        if let Ok(entry) = JournalEntry::from_bytes(&bytes) {
+        if let Ok(entry) = name.read(&bytes) {
             open.paths.extend(entry.paths());
         }
         open.entries.push(name.name);

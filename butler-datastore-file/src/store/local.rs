@@ -15,6 +15,7 @@ mod directories;
 mod journal;
 mod list;
 mod place;
+mod spare;
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -32,6 +33,7 @@ use crate::journal::EntryName;
 use crate::location;
 use place::LocalSession;
 pub(crate) use place::is_temporary_of;
+use spare::Spares;
 
 /// A directory of local files.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub(crate) struct LocalStore {
     strict: bool,
     /// Whether hard links work, as far as is known.
     hard_links: AtomicBool,
+    /// Files of journal entries that were, for those to come.
+    spares: Spares,
 }
 
 impl LocalStore {
@@ -57,7 +61,7 @@ impl LocalStore {
                 format!("'{}' cannot be a datastore's root: {error}", root.display()),
             )
         })?;
-        Ok(Self { root, workers, strict, hard_links: AtomicBool::new(true) })
+        Ok(Self { root, workers, strict, hard_links: AtomicBool::new(true), spares: Spares::default() })
     }
 
     fn full(&self, path: &str) -> PathBuf {
@@ -86,6 +90,12 @@ fn resolved(path: &Path) -> PathBuf {
             None => return path.to_owned(),
         }
         there = components.as_path();
+    }
+}
+
+impl Drop for LocalStore {
+    fn drop(&mut self) {
+        journal::discard_spares(self);
     }
 }
 

@@ -1,20 +1,20 @@
-//! The thread that writes a database.
+//! The connection that writes a database.
 //!
-//! There is one in a process for each file. It takes its turn among the
+//! There is one in a process for each file, with a thread of its own. Whoever uses it takes its turn among the
 //! processes, and then commits the transactions that wait together, a savepoint
 //! each, so that they share one wait for the disk. One that fails is undone
 //! alone. If all are lost, because the disk is full or the commit fails, each is run
 //! once more by itself, so that only the guilty one fails.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use butler_core::backend::TransactionBody;
+use butler_core::work::may_block;
 use butler_core::{Error, ErrorKind, Result, Retry, failpoint};
 use futures::channel::oneshot;
 
@@ -72,16 +72,114 @@ enum Job {
     Call(Call),
 }
 
-/// The way to the thread that writes a database.
+/// The way to the connection that writes a database.
+///
+/// A thread has it. Whoever may block, and finds nobody else there, uses it himself: what he would wait for
+/// otherwise is mostly that the system puts one thread in the place of another, and back.
 pub(crate) struct Writer {
     place: Place,
-    jobs: Mutex<Option<Jobs>>,
+    desk: Arc<Desk>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// A thread that writes, and the way to it.
-struct Jobs {
-    sender: Sender<Job>,
-    thread: JoinHandle<()>,
+/// The connection, and what is to be done with it.
+struct Desk {
+    waiting: Mutex<Waiting>,
+    /// There is something for the thread to see.
+    news: Condvar,
+}
+
+struct Waiting {
+    jobs: VecDeque<Job>,
+    /// Transactions that are tried again at some time.
+    later: Vec<(Instant, Request)>,
+    /// The connection, unless somebody uses it.
+    state: Option<Box<State>>,
+    /// When it was used last.
+    used: Instant,
+    closed: bool,
+}
+
+/// The connection, as long as one uses it.
+struct Turn<'a> {
+    desk: &'a Desk,
+    state: Option<Box<State>>,
+}
+
+impl Desk {
+    fn new(place: Place) -> Self {
+        let state = State { place, queue: None, session: None, synchronous: None, marked: false };
+        let (jobs, later, state) = (VecDeque::new(), Vec::new(), Some(Box::new(state)));
+        let waiting = Waiting { jobs, later, state, used: Instant::now(), closed: false };
+        Self { waiting: Mutex::new(waiting), news: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection, if nobody uses it or waits for it.
+    fn turn(&self) -> Option<Turn<'_>> {
+        let mut waiting = self.lock();
+        let state = if waiting.jobs.is_empty() { waiting.state.take() } else { None }?;
+        Some(Turn { desk: self, state: Some(state) })
+    }
+
+    /// The transaction that waits next, if it can be committed with others of a durability.
+    fn follower(&self, durability: Durability) -> Option<Request> {
+        let mut waiting = self.lock();
+        match waiting.jobs.pop_front()? {
+            Job::Transaction(request) if request.durability <= durability => Some(request),
+            job => {
+                waiting.jobs.push_front(job);
+                None
+            }
+        }
+    }
+}
+
+impl Waiting {
+    /// What is to be done now; or how long nothing is, if that is known.
+    fn next(&mut self) -> std::result::Result<Job, Option<Duration>> {
+        if let Some(job) = self.jobs.pop_front() {
+            return Ok(job);
+        }
+        let Some(due) = self.later.iter().map(|(due, _)| *due).min() else { return Err(None) };
+        let pause = due.saturating_duration_since(Instant::now());
+        if !pause.is_zero() && !self.closed {
+            return Err(Some(pause));
+        }
+        let index = self.later.iter().position(|(other, _)| *other == due).unwrap_or(0);
+        Ok(Job::Transaction(self.later.swap_remove(index).1))
+    }
+}
+
+impl Turn<'_> {
+    fn perform(&mut self, job: Job) {
+        let Some(state) = &mut self.state else { return };
+        let desk = self.desk;
+        // Whoever asked learns of a panic by getting no answer; what he had was not committed.
+        let done = catch_unwind(AssertUnwindSafe(|| match job {
+            Job::Call(call) => call(state),
+            Job::Transaction(first) => state.group(first, desk),
+        }));
+        if done.is_err() {
+            state.close();
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.desk.lock();
+        waiting.state = self.state.take();
+        waiting.used = Instant::now();
+        let news = waiting.closed || !waiting.jobs.is_empty() || !waiting.later.is_empty();
+        drop(waiting);
+        if news {
+            self.desk.news.notify_one();
+        }
+    }
 }
 
 impl Writer {
@@ -93,28 +191,33 @@ impl Writer {
             return writer;
         }
         writers.retain(|_, writer| writer.strong_count() > 0);
-        let writer = Arc::new(Self { place: place.clone(), jobs: Mutex::new(None) });
+        let desk = Arc::new(Desk::new(place.clone()));
+        let writer = Arc::new(Self { place: place.clone(), desk, thread: Mutex::new(None) });
         writers.insert(key, Arc::downgrade(&writer));
         writer
     }
 
+    /// Starts the thread, unless it runs.
+    fn start(&self) -> Result<()> {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.is_none() {
+            let desk = Arc::clone(&self.desk);
+            let builder = std::thread::Builder::new().name("butler-sqlite-write".into());
+            *thread = Some(builder.spawn(move || serve(&desk)).map_err(Failure::Thread)?);
+        }
+        Ok(())
+    }
+
     fn submit(&self, job: Job) -> Result<()> {
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let job = match &*jobs {
-            Some(running) => match running.sender.send(job) {
-                Ok(()) => return Ok(()),
-                // The thread died of something unforeseen; what it had was not committed.
-                Err(refused) => refused.0,
-            },
-            None => job,
-        };
-        let (sender, receiver) = channel();
-        let state =
-            State { place: self.place.clone(), queue: None, session: None, synchronous: None, marked: false };
-        let thread = std::thread::Builder::new().name("butler-sqlite-write".into());
-        let thread = thread.spawn(move || serve(state, &receiver)).map_err(Failure::Thread)?;
-        sender.send(job).map_err(|_| gone())?;
-        *jobs = Some(Jobs { sender, thread });
+        self.start()?;
+        let mut waiting = self.desk.lock();
+        waiting.jobs.push_back(job);
+        // Who uses the connection looks for more when it is given back.
+        let free = waiting.state.is_some();
+        drop(waiting);
+        if free {
+            self.desk.news.notify_one();
+        }
         Ok(())
     }
 
@@ -124,8 +227,24 @@ impl Writer {
     /// Those of the body and of the commit.
     pub(crate) async fn transaction(&self, body: TransactionBody, durability: Durability) -> Result<()> {
         let (reply, answer) = oneshot::channel();
-        self.submit(Job::Transaction(Request { body, durability, attempts: Attempts::default(), reply }))?;
+        let job = Job::Transaction(Request { body, durability, attempts: Attempts::default(), reply });
+        match self.run_here(job)? {
+            None => {}
+            Some(job) => self.submit(job)?,
+        }
         answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Does something on the current thread, if that may block and need not wait; gives it back otherwise.
+    fn run_here(&self, job: Job) -> Result<Option<Job>> {
+        if !may_block() {
+            return Ok(Some(job));
+        }
+        // It sees to what is left over, and closes the connection when there is nothing to do.
+        self.start()?;
+        let Some(mut turn) = self.desk.turn() else { return Ok(Some(job)) };
+        turn.perform(job);
+        Ok(None)
     }
 
     /// Has something done with the connection.
@@ -147,9 +266,10 @@ impl Writer {
 impl Drop for Writer {
     /// Waits for the thread if it leaves a long log, which a process that ends would not let it put away.
     fn drop(&mut self) {
-        let jobs = self.jobs.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let Some(Jobs { sender, thread }) = jobs.take() else { return };
-        drop(sender);
+        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(thread) = thread else { return };
+        self.desk.lock().closed = true;
+        self.desk.news.notify_one();
         // What waited for it last may be what the thread itself drops.
         if self.place.log_length() > LOG_LEFT && thread.thread().id() != std::thread::current().id() {
             // One that panicked leaves the log as it is, which does no harm.
@@ -158,7 +278,7 @@ impl Drop for Writer {
     }
 }
 
-/// What the thread owns.
+/// What belongs to the connection.
 pub(crate) struct State {
     // Closed before the place of a temporary database goes.
     session: Option<SqliteSession>,
@@ -169,35 +289,38 @@ pub(crate) struct State {
     marked: bool,
 }
 
-fn serve(mut state: State, jobs: &Receiver<Job>) {
-    let mut later: Vec<(Instant, Request)> = Vec::new();
-    let mut next = None;
+/// What the thread does.
+fn serve(desk: &Desk) {
+    let mut waiting = desk.lock();
     loop {
-        let due = later.iter().map(|(due, _)| *due).min();
-        let job = match next.take() {
-            Some(job) => job,
-            None => {
-                let patience = due.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
-                match (jobs.recv_timeout(patience), due) {
-                    (Ok(job), _) => job,
-                    (Err(RecvTimeoutError::Disconnected), _) => return state.put_log_away(),
-                    (Err(RecvTimeoutError::Timeout), Some(due)) => {
-                        let index = later.iter().position(|(other, _)| *other == due).unwrap_or(0);
-                        Job::Transaction(later.swap_remove(index).1)
-                    }
-                    (Err(RecvTimeoutError::Timeout), None) => {
-                        state.close();
-                        continue;
-                    }
-                }
-            }
+        let Some(state) = waiting.state.take() else {
+            waiting = desk.news.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            continue;
         };
-        match job {
-            Job::Call(call) => {
-                // Whoever asked learns of a panic by getting no answer.
-                let _ = catch_unwind(AssertUnwindSafe(|| call(&mut state)));
+        let next = waiting.next();
+        let closed = waiting.closed;
+        let mut idle = IDLE.saturating_sub(waiting.used.elapsed());
+        match next {
+            Ok(job) => {
+                drop(waiting);
+                Turn { desk, state: Some(state) }.perform(job);
+                waiting = desk.lock();
             }
-            Job::Transaction(first) => next = state.group(first, jobs, &mut later),
+            Err(None) if closed => {
+                drop(waiting);
+                let mut state = state;
+                return state.put_log_away();
+            }
+            Err(pause) => {
+                let mut state = state;
+                if idle.is_zero() {
+                    state.close();
+                    idle = IDLE;
+                }
+                waiting.state = Some(state);
+                let wait = desk.news.wait_timeout(waiting, pause.unwrap_or(idle));
+                waiting = wait.unwrap_or_else(PoisonError::into_inner).0;
+            }
         }
     }
 }
@@ -258,20 +381,11 @@ impl State {
         result
     }
 
-    /// Runs a transaction, and others that wait; returns a job that must come after them.
-    fn group(
-        &mut self,
-        first: Request,
-        jobs: &Receiver<Job>,
-        later: &mut Vec<(Instant, Request)>,
-    ) -> Option<Job> {
+    /// Runs a transaction, and others that wait.
+    fn group(&mut self, first: Request, desk: &Desk) {
         let mut done: Vec<Done> = Vec::new();
         let mut waiting = Some(first);
-        let mut next = None;
-        let outcome = self.in_turn(|this| {
-            this.group_in_turn(&mut waiting, jobs, &mut done, &mut next)?;
-            Ok(())
-        });
+        let outcome = self.in_turn(|this| this.group_in_turn(&mut waiting, desk, &mut done));
         if let Err(error) = outcome
             && let Some(request) = waiting
         {
@@ -282,22 +396,20 @@ impl State {
                 Err(error) if error.retry() == Retry::Temporary => match request.attempts.next() {
                     Some(pause) => {
                         tracing::debug!(%error, ?pause, "a transaction is tried again");
-                        later.push((Instant::now() + pause, request));
+                        desk.lock().later.push((Instant::now() + pause, request));
                     }
                     None => request.answer(Err(error.with_retry(Retry::Exhausted))),
                 },
                 result => request.answer(result),
             }
         }
-        next
     }
 
     fn group_in_turn(
         &mut self,
         waiting: &mut Option<Request>,
-        jobs: &Receiver<Job>,
+        desk: &Desk,
         done: &mut Vec<Done>,
-        next: &mut Option<Job>,
     ) -> Result<()> {
         let durability = waiting.as_ref().map_or(Durability::Synced, |request| request.durability);
         self.synchronise(durability)?;
@@ -325,13 +437,7 @@ impl State {
                 }
             }
             if done.len() < GROUP && Instant::now() < end {
-                match jobs.try_recv() {
-                    Ok(Job::Transaction(request)) if request.durability <= durability => {
-                        *waiting = Some(request);
-                    }
-                    Ok(job) => *next = Some(job),
-                    Err(_) => {}
-                }
+                *waiting = desk.follower(durability);
             }
         }
         if committable > 0

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use butler_core::{Result, failpoint};
@@ -16,8 +16,8 @@ use crate::error::io_error;
 use crate::journal::{EntryName, PATH};
 use crate::store::FileId;
 
-/// End of the name of an entry that is not complete.
-const NEW: &str = ".new";
+/// End of the name of an entry that is not complete, or of a file for one to come.
+pub(super) const NEW: &str = ".new";
 
 /// Mode of new files, less what the process masks.
 pub(super) const MODE: Mode = Mode::from_raw_mode(0o666);
@@ -69,19 +69,25 @@ pub(super) fn entries(store: &LocalStore) -> Result<Vec<EntryName>> {
 
 pub(super) fn read(store: &LocalStore, name: &EntryName) -> Result<Option<Vec<u8>>> {
     let file = name.file();
-    let read = |directory: BorrowedFd<'_>| {
+    let read = |directory: BorrowedFd<'_>| -> std::io::Result<Option<Vec<u8>>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat(directory, &file, flags, Mode::empty()) {
-            Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(failed("open", &file, error)),
-            Ok(fd) => {
-                let mut bytes = Vec::new();
-                File::from(fd).read_to_end(&mut bytes).map_err(|error| failed("read", &file, error))?;
-                Ok(Some(bytes))
-            }
-        }
+        let mut open = File::from(rustix::fs::openat(directory, &file, flags, Mode::empty())?);
+        let mut bytes = Vec::new();
+        open.read_to_end(&mut bytes)?;
+        // Its writer may have been done meanwhile, and have begun the next entry in the same file.
+        Ok(is_at(&open, directory, &file)?.then_some(bytes))
     };
-    within(store, read).map(Option::flatten)
+    let read = within(store, |directory| match read(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        other => other.map_err(|error| failed("read", &file, error)),
+    })?;
+    Ok(read.flatten())
+}
+
+/// Whether an open file is the one that has a name.
+fn is_at(file: impl AsFd, directory: BorrowedFd<'_>, name: &str) -> rustix::io::Result<bool> {
+    let there = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(FileId::of_stat(&rustix::fs::fstat(file)?).is(&FileId::of_stat(&there)))
 }
 
 /// Writes an entry, and then looks at the journal's directory; if that fails, there is no entry.
@@ -91,25 +97,33 @@ pub(super) fn write<T>(
     bytes: &[u8],
     look: impl FnOnce(BorrowedFd<'_>) -> Result<T>,
 ) -> Result<T> {
-    let (file, new) = (name.file(), format!("{}{NEW}", name.file()));
+    let file = name.file();
     let mut directories = Directories::new(&store.root, store.strict);
     let directory = directories.make(PATH)?;
-    let write = || -> std::io::Result<()> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut open = File::from(rustix::fs::openat(directory, &new, flags, MODE)?);
+    let publish = |new: &str, mut open: File| -> std::io::Result<()> {
         open.write_all(bytes)?;
         if store.strict {
             open.sync_all()?;
         }
         failpoint::reach("entry written");
         // Names are random: this replaces nothing, and shows the entry as a whole.
-        Ok(rustix::fs::renameat(directory, &new, directory, &file)?)
+        Ok(rustix::fs::renameat(directory, new, directory, &file)?)
     };
-    if let Err(error) = write() {
-        // It is of no use; what cannot be removed is swept away later.
-        let _ = rustix::fs::unlinkat(directory, &new, AtFlags::empty());
-        return Err(failed("write", &file, error));
+    let tried = |new: &str, open: std::io::Result<File>| {
+        open.and_then(|open| publish(new, open)).inspect_err(|_| {
+            // It is of no use; what cannot be removed is swept away later.
+            let _ = rustix::fs::unlinkat(directory, new, AtFlags::empty());
+        })
+    };
+    let spare = store.spares.take_for(bytes.len());
+    let again = spare.is_some_and(|spare| tried(&spare.name, spare.open(directory, bytes.len())).is_ok());
+    if !again {
+        let new = format!("{file}{NEW}");
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let open = rustix::fs::openat(directory, &new, flags, MODE).map(File::from);
+        tried(&new, open.map_err(Into::into)).map_err(|error| failed("write", &file, error))?;
     }
+    store.spares.note(name, bytes.len());
     failpoint::reach("entry published");
     let synced = if store.strict { sync(directory, PATH) } else { Ok(()) };
     let seen = synced.and_then(|()| look(directory));
@@ -123,12 +137,35 @@ pub(super) fn write<T>(
 pub(super) fn delete(store: &LocalStore, name: &EntryName) -> Result<()> {
     let file = name.file();
     failpoint::reach("entry goes");
-    within(store, |directory| match rustix::fs::unlinkat(directory, &file, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(error) => Err(failed("delete", &file, error)),
+    let spare = store.spares.of(name);
+    within(store, |directory| {
+        if let Some(spare) = spare
+            && rustix::fs::renameat(directory, &file, directory, &spare.name).is_ok()
+        {
+            store.spares.keep(spare);
+            return Ok(());
+        }
+        match rustix::fs::unlinkat(directory, &file, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(failed("delete", &file, error)),
+        }
     })?;
     failpoint::reach("entry gone");
     Ok(())
+}
+
+/// Removes files that were kept for entries to come.
+pub(super) fn discard_spares(store: &LocalStore) {
+    let mut spares = std::iter::from_fn(|| store.spares.take()).peekable();
+    if spares.peek().is_some() {
+        // What stays is swept away by a recovery.
+        let _ = within(store, |directory| {
+            for spare in spares {
+                let _ = rustix::fs::unlinkat(directory, &spare.name, AtFlags::empty());
+            }
+            Ok(())
+        });
+    }
 }
 
 /// A lock on the file of an entry.
@@ -154,9 +191,7 @@ pub(super) fn hold(store: &LocalStore, name: &EntryName) -> Result<Option<Box<dy
             Err(error) => return Err(error),
         }
         // It may have been dealt with while it was opened.
-        let there = rustix::fs::statat(directory, &file, AtFlags::SYMLINK_NOFOLLOW)?;
-        let same = FileId::of_stat(&rustix::fs::fstat(&fd)?).is(&FileId::of_stat(&there));
-        Ok(same.then(|| Box::new(Lock(fd)) as Box<dyn Hold>))
+        Ok(is_at(&fd, directory, &file)?.then(|| Box::new(Lock(fd)) as Box<dyn Hold>))
     };
     let held = within(store, |directory| match lock(directory) {
         Err(Errno::NOENT) => Ok(None),

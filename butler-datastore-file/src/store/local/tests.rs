@@ -343,6 +343,71 @@ fn entries_are_seen_as_a_whole_and_held_by_one() {
 }
 
 #[test]
+fn the_file_of_an_entry_is_used_again() {
+    let fixture = fixture();
+    let store = LocalStore::new(&fixture.root(), Some(1), false).unwrap();
+    let inode = |name: &EntryName| {
+        fs::metadata(fixture.root().join(".butler/journal").join(name.file())).unwrap().ino()
+    };
+    let names: Vec<EntryName> = (0..4).map(|_| EntryName::random(JournalAction::Put)).collect();
+    let write_one = |name: &EntryName, bytes: &[u8]| {
+        store.write_entry(name, bytes).unwrap();
+        assert_eq!(store.read_entry(name).unwrap().unwrap(), bytes);
+        inode(name)
+    };
+    // Of few entries nothing is kept.
+    for _ in 0..spare::MANY {
+        write_one(&names[0], b"first");
+        store.delete_entry(&names[0]).unwrap();
+        assert_eq!(fixture.files(), [""; 0]);
+    }
+    let second = write_one(&names[1], b"a long one");
+    store.delete_entry(&names[1]).unwrap();
+    assert_eq!(store.entries().unwrap(), []);
+    assert_eq!(store.read_entry(&names[1]).unwrap(), None);
+    // What was longer leaves nothing behind it.
+    assert_eq!(write_one(&names[2], b"short"), second);
+    assert_eq!(store.entries().unwrap(), [names[2].clone()]);
+    // What is swept away meanwhile is made anew.
+    store.delete_entry(&names[2]).unwrap();
+    store.sweep_journal(-1.0).unwrap();
+    assert_eq!(fixture.files(), [""; 0]);
+    write_one(&names[3], b"last");
+    // Somebody else's entry is deleted, not kept.
+    let other = EntryName::random(JournalAction::Put);
+    fixture.store.write_entry(&other, b"x").unwrap();
+    store.delete_entry(&other).unwrap();
+    store.delete_entry(&names[3]).unwrap();
+    assert_eq!(fixture.files().len(), 1);
+    drop(store);
+    assert_eq!(fixture.files(), [""; 0]);
+}
+
+#[test]
+fn an_entry_whose_file_holds_another_one_is_gone() {
+    let fixture = fixture();
+    let store = &fixture.store;
+    store.write_entry(&EntryName::random(JournalAction::Put), b"x").unwrap();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for number in 0..2_000 {
+                let name = EntryName::random(JournalAction::Put);
+                let text = format!("{} {}", name.name, "x".repeat(number % 50));
+                store.write_entry(&name, text.as_bytes()).unwrap();
+                store.delete_entry(&name).unwrap();
+            }
+        });
+        while !writer.is_finished() {
+            for name in store.entries().unwrap() {
+                let Some(bytes) = store.read_entry(&name).unwrap() else { continue };
+                let text = String::from_utf8(bytes).unwrap();
+                assert!(text == "x" || text.starts_with(&*name.name), "{name:?} holds {text}");
+            }
+        }
+    });
+}
+
+#[test]
 fn a_strict_store_does_the_same() {
     let fixture = fixture();
     let store = LocalStore::new(&fixture.root(), Some(1), true).unwrap();
