@@ -38,7 +38,7 @@ mod tests {
         let tell = send.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let work = async move { tell.send(may_block()).unwrap() };
-        runtime.block_on(BlockingThreads.run(work.boxed())).unwrap();
+        runtime.block_on(async { BlockingThreads.run(work.boxed()).await }).unwrap();
         assert!(receive.recv().unwrap());
         // Without a runtime it is done where it is.
         let work = async move { send.send(may_block()).unwrap() };
@@ -56,7 +56,7 @@ mod tests {
             Handle::current().block_on(async { pause().await });
             send.send(()).unwrap();
         };
-        runtime.block_on(BlockingThreads.run(work.boxed())).unwrap();
+        runtime.block_on(async { BlockingThreads.run(work.boxed()).await }).unwrap();
         receive.recv().unwrap();
     }
 
@@ -64,7 +64,7 @@ mod tests {
     fn work_that_panics_is_an_error() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let panics = async { panic!("on purpose") };
-        let error = runtime.block_on(BlockingThreads.run(panics.boxed())).unwrap_err();
+        let error = runtime.block_on(async { BlockingThreads.run(panics.boxed()).await }).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unexpected);
     }
 }
