@@ -335,7 +335,7 @@ async fn the_command_says_what_is_wrong_by_its_exit_status() {
     let patient = Patient::new().await;
     let repository = &patient.repository;
     let text = stdout(&repository.command(&["verify", "--checksum", "--orphans"]));
-    assert_eq!(text, "7 datasets looked at; 0 artifacts and 0 rules are not as they should be.\n");
+    assert_eq!(text, "7 datasets looked at; 0 artifacts and 0 rules not as they should be.\n");
     damage(&patient, "deleted file").await;
     damage(&patient, "tag of nothing").await;
     let output = repository.command(&["verify"]);

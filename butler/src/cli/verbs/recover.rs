@@ -68,20 +68,19 @@ fn tell(report: &RecoveryReport, lease: Duration) -> Result<()> {
             output::counted(report.left, "journal entry is", "journal entries are")
         ))?;
     }
-    let kept = report.entries.iter().filter(|entry| entry.kept).count();
-    if kept > 0 {
-        let entries = output::counted(kept as u64, "journal entry is", "journal entries are");
-        output::line(&format!("{entries} kept: the next recovery looks again at what is unfinished."))?;
-    }
-    match report.entries.len() - kept {
-        0 if report.left > 0 || kept > 0 => Ok(()),
+    let kept = match report.entries.iter().filter(|entry| entry.kept).count() {
+        0 => String::new(),
+        count => format!("; {count} kept, for the next recovery to look again at what may come late"),
+    };
+    match report.entries.len() {
+        0 if report.left > 0 => Ok(()),
         0 => output::line("There is no journal entry: nobody has left anything."),
         count => {
             let (one, many) = match report.dry_run {
                 true => ("journal entry would be", "journal entries would be"),
                 false => ("journal entry was", "journal entries were"),
             };
-            output::line(&format!("{} dealt with.", output::counted(count as u64, one, many)))
+            output::line(&format!("{} dealt with{kept}.", output::counted(count as u64, one, many)))
         }
     }
 }
