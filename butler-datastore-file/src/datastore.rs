@@ -119,6 +119,7 @@ impl Datastore for FileDatastore {
         capabilities.no_clobber = self.inner.store.replaces_nothing();
         capabilities.uris = true;
         capabilities.signed_uris = self.inner.store.signs();
+        capabilities.on_one_thread = self.inner.store.block();
         capabilities
     }
 

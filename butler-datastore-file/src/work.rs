@@ -62,7 +62,7 @@ fn panicked() -> Error {
     Error::new(ErrorKind::Unexpected, "work of a file datastore panicked, perhaps in a formatter")
 }
 
-/// Has at most so many threads share items, and waits for all of them.
+/// Has at most so many threads share items, and waits for all of them; on a thread that may block it is done there.
 ///
 /// # Errors
 /// The first one of theirs; as [`blocking`].
@@ -71,6 +71,10 @@ pub(crate) async fn on_threads(
     limit: usize,
     run: impl Fn(&Shared) -> Result<()> + Send + Sync + 'static,
 ) -> Result<()> {
+    if may_block() {
+        // To wait here for other threads could be to wait for ever: all may be lent, and wait as well.
+        return blocking(move || run(&items)).await;
+    }
     let threads = items.threads(limit);
     let work = Arc::new((items, run));
     let mut running = Vec::with_capacity(threads);

@@ -324,7 +324,7 @@ impl ButlerBuilder {
         }
         defaults.infer = self.infer.unwrap_or(defaults.infer);
         // Parts of a datastore that has several do their work side by side.
-        let workplace = self.workplace.filter(|_| datastore.children().is_empty());
+        let few = if datastore.children().is_empty() { datastore.capabilities().on_one_thread } else { 0 };
         let inner = Inner {
             location: place.name,
             config,
@@ -335,7 +335,7 @@ impl ButlerBuilder {
             names: Names::default(),
             records: Records::default(),
             places,
-            host: workplace.map(Host::new),
+            host: self.workplace.filter(|_| few > 0).map(|workplace| Host::new(workplace, few)),
             session,
         };
         let defaults = inner.resolve_defaults(defaults).await?;

@@ -12,9 +12,6 @@ use crate::registry::BatchReport;
 use crate::work::Workplace;
 use crate::{Error, ErrorKind, Result};
 
-/// Artifacts of a small change; of more than these, several threads move the bytes.
-const FEW: usize = 16;
-
 /// Threads that are used at once, at most: they are not those of the registry, and others need some, too.
 const THREADS: usize = 64;
 
@@ -22,6 +19,8 @@ const THREADS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Host {
     workplace: Arc<dyn Workplace>,
+    /// Artifacts of a small change; of more than these, several threads move the bytes.
+    few: usize,
     busy: Arc<AtomicUsize>,
 }
 
@@ -35,8 +34,8 @@ impl Drop for Place {
 }
 
 impl Host {
-    pub(super) fn new(workplace: Arc<dyn Workplace>) -> Self {
-        Self { workplace, busy: Arc::default() }
+    pub(super) fn new(workplace: Arc<dyn Workplace>, few: usize) -> Self {
+        Self { workplace, few, busy: Arc::default() }
     }
 
     /// A thread, if not all are taken.
@@ -49,8 +48,9 @@ impl Host {
 impl Butler {
     /// Where a change is to be made, if that is worth while: nothing of it may need further threads.
     pub(super) fn hosting(&self, change: &Change) -> Option<Place> {
-        let small = (1..=FEW).contains(&change.requests.len()) && change.unstored.is_empty();
-        self.inner.host.as_ref().filter(|_| small)?.enter()
+        let host = self.inner.host.as_ref()?;
+        let small = (1..=host.few).contains(&change.requests.len()) && change.unstored.is_empty();
+        if small { host.enter() } else { None }
     }
 
     /// Makes a change on one thread.

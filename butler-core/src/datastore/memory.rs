@@ -124,6 +124,7 @@ impl Datastore for MemoryDatastore {
             no_clobber: true,
             uris: true,
             signed_uris: false,
+            on_one_thread: 0,
         }
     }
 

@@ -40,6 +40,9 @@ pub struct DatastoreCapabilities {
     pub uris: bool,
     /// Whether artifacts can be given addresses under which anybody can fetch them for a while.
     pub signed_uris: bool,
+    /// How many artifacts it best moves on one thread: a change of no more can be made
+    /// where it is [allowed to block](crate::work::may_block), without waiting for other threads.
+    pub on_one_thread: usize,
 }
 
 /// Whether a datastore stores datasets of a type.

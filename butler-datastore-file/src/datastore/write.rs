@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use butler_core::datastore::{
     ArtifactBody, RecordsByDataset, TransferMode, WriteRequest, WriteTransaction, Written,
 };
+use butler_core::work::may_block;
 use butler_core::{ArtifactRecord, DatasetId, Error, ErrorKind, Result, Retry, failpoint};
 use futures::StreamExt;
 use tokio::task::JoinHandle;
@@ -436,6 +437,15 @@ impl WriteTransaction for FileWrite {
 
     async fn execute(&mut self) -> Result<RecordsByDataset> {
         let shared = Arc::new(Shared::new(self.work.placements.len(), self.work.inner.store.block()));
+        if may_block() {
+            // To wait here for other threads could be to wait for ever: all may be lent, and wait as well.
+            let work = Arc::clone(&self.work);
+            return blocking(move || {
+                work.place_shared(&shared).map_err(|(_, error)| error)?;
+                work.records()
+            })
+            .await;
+        }
         for _ in 0..shared.threads(self.work.inner.store.workers()) {
             let (work, shared) = (Arc::clone(&self.work), Arc::clone(&shared));
             self.running.push(start(move || work.place_shared(&shared))?);

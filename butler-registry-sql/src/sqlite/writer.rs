@@ -121,7 +121,7 @@ impl Desk {
     /// The connection, if nobody uses it or waits for it.
     fn turn(&self) -> Option<Turn<'_>> {
         let mut waiting = self.lock();
-        let state = if waiting.jobs.is_empty() { waiting.state.take() } else { None }?;
+        let state = if waiting.has_work() { None } else { waiting.state.take() }?;
         Some(Turn { desk: self, state: Some(state) })
     }
 
@@ -139,6 +139,11 @@ impl Desk {
 }
 
 impl Waiting {
+    /// Whether something is to be done now.
+    fn has_work(&self) -> bool {
+        !self.jobs.is_empty() || self.later.iter().any(|(due, _)| *due <= Instant::now())
+    }
+
     /// What is to be done now; or how long nothing is, if that is known.
     fn next(&mut self) -> std::result::Result<Job, Option<Duration>> {
         if let Some(job) = self.jobs.pop_front() {
@@ -294,7 +299,9 @@ fn serve(desk: &Desk) {
     let mut waiting = desk.lock();
     loop {
         let Some(state) = waiting.state.take() else {
-            waiting = desk.news.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            // Whoever uses it tells of what there is to do, but not that there is nothing.
+            let wait = desk.news.wait_timeout(waiting, IDLE);
+            waiting = wait.unwrap_or_else(PoisonError::into_inner).0;
             continue;
         };
         let next = waiting.next();

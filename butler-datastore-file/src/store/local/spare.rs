@@ -22,8 +22,9 @@ const KEPT: usize = 32;
 /// Entries that come and go before a file is kept: of few nothing is worth while, nor left to be swept away.
 pub(super) const MANY: usize = 100;
 
-/// Bytes of an entry whose file is kept, at most: a page, so that after a power cut a file holds one entry
-/// or the other, but no mixture of both.
+/// Bytes of an entry whose file is kept, at most: a page, which most file systems write as a whole, so that after a
+/// power cut a file holds one entry or the other. A mixture of both does no harm: artifacts are recognised by
+/// their temporary files and by records, whatever an entry says.
 const SMALL: usize = 4 << 10;
 
 /// A file in the journal's directory that is no entry.
