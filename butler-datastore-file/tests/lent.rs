@@ -20,7 +20,7 @@ fn requests() -> Vec<WriteRequest> {
     let (universe, ids) = (DimensionUniverse::default(), IdIssuer::new());
     let datasets = (0..MANY).map(|number| {
         let dataset_type = DatasetType::new(&format!("type{number}"), universe.empty(), "Blob").unwrap();
-        DatasetRef::new(ids.issue(), dataset_type, DataId::empty(universe.clone()), "run".into()).unwrap()
+        DatasetRef::new(ids.issue(), dataset_type, DataId::empty(universe), "run".into()).unwrap()
     });
     let request = |dataset| {
         let artifact = Artifact {
