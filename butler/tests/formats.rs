@@ -189,6 +189,34 @@ fn what_is_not_of_its_format_is_not_put() {
 }
 
 #[test]
+fn what_is_put_without_a_name_is_recorded_as_what_it_is() {
+    let repo = Repo::new(&[("array", "NumpyArray"), ("table", "AstropyTable")]);
+    let config = fs::read_to_string(repo.0.path().join("repo/butler.toml")).unwrap();
+    let genre = "\n[genres.picture]\nstorage_class = 'NumpyArray'\ndimensions = []\nformatter = 'fits'\n";
+    repo.write("repo/butler.toml", config + genre);
+    repo.ok(&["register-dataset-type", "repo", "picture", "--genre", "picture"]);
+    let fits = written("fits", "FitsImage", image(vec![1, 2, 3]));
+    let npy = written("npy", "NumpyArray", image(vec![1, 2, 3]));
+    let rows = written("fits", "FitsTable", Object::new(table()));
+    let put = |name: &str, bytes: &[u8]| {
+        let output = repo.run(&["put", "repo", name, "--run", "r"], bytes);
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    put("picture", &npy);
+    repo.write("unnamed", &fits);
+    repo.ok(&["put", "repo", "array", "--run", "r", "--file", "unnamed"]);
+    put("table", &rows);
+    for (name, class) in [("picture", "NumpyArray"), ("array", "NumpyArray")] {
+        let values = read("npy", class, repo.get(&[name, "--storage-class", class]));
+        assert_eq!(values.downcast_ref::<Array>().unwrap().shape(), [3], "{name}");
+    }
+    assert_eq!(repo.get(&["table", "--component", "rowcount"]), b"2\n");
+    // What is no text is no CSV, though it is UTF-8.
+    let refused = repo.refused(&["put", "repo", "table", "--run", "s"], b"a,b\n1,\0\n");
+    assert!(refused.contains("zero byte"), "{refused}");
+}
+
+#[test]
 fn integers_that_would_be_rounded_are_not_put() {
     let repo = Repo::new(&[("facts", "StructuredData")]);
     repo.write("x.yaml", "a: 123456789012345678901\n");

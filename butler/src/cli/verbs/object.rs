@@ -73,7 +73,7 @@ enum Input {
 /// A file that is what it should be.
 struct Checked {
     path: String,
-    /// The formatter that its name tells.
+    /// The formatter that read it.
     formatter: Option<ArcStr>,
     /// What was standard input, until it is stored.
     _spool: Option<tempfile::NamedTempFile>,

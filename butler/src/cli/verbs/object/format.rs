@@ -46,7 +46,8 @@ fn suitable(class: &StorageClass) -> Vec<Arc<dyn Formatter>> {
 
 /// Checks that a file is what its name says, or else what a storage class can be read from.
 ///
-/// Returns the formatter that the name tells.
+/// Returns the formatter that read it, which is to be recorded: the dataset type's or the genre's may be another,
+/// by which nobody could read it. None if only a formatter that is not known here may read it.
 ///
 /// # Errors
 /// `Formatter` if it is not; `Argument` if it cannot be read.
@@ -71,20 +72,22 @@ pub(super) fn check(class: &StorageClass, file: &str, path: &Path) -> Result<Opt
         };
     }
     let suitable = suitable(class);
-    // What is configured for the class may be any of them, or one that is not known here.
-    let own = class.formatter.as_deref().unwrap_or_default();
-    if !suitable.iter().any(|formatter| formatter.name() == own) {
+    // What is configured for the class may be one that is not known here.
+    let knows = |own: &str| suitable.iter().any(|formatter| formatter.name() == own);
+    if class.formatter.as_deref().is_some_and(|own| !knows(own)) {
         return Ok(None);
     }
     let mut first = None;
     for formatter in &suitable {
         match read(&**formatter) {
-            Ok(()) => return Ok(None),
+            Ok(()) => return Ok(Some(Arc::clone(formatter))),
             Err(error) => drop(first.get_or_insert(error)),
         }
     }
+    // A class without a formatter leaves it to the genre, whose may be one that is not known here.
+    let Some(error) = first.filter(|_| class.formatter.is_some()) else { return Ok(None) };
     let names: Vec<&str> = suitable.iter().map(|formatter| formatter.name()).collect();
-    first.map_or(Ok(None), |error| Err(refused(&error, &names)))
+    Err(refused(&error, &names))
 }
 
 /// The bytes of a file with an object, in the format that its name tells, or else that of the storage class.
