@@ -19,6 +19,11 @@ pub(crate) fn is_like_slash(c: char) -> bool {
             | '\u{29f9}'
             | '\u{fe68}'
             | '\u{ff3c}'
+            // Compatibility characters with a slash in them: a/c, a/s, c/o, c/u.
+            | '\u{2100}'
+            | '\u{2101}'
+            | '\u{2105}'
+            | '\u{2106}'
     )
 }
 
