@@ -227,6 +227,14 @@ fn integers_that_would_be_rounded_are_not_put() {
     }
     assert!(repo.run(&put, b"[18446744073709551615]").status.success());
     assert_eq!(repo.get(&["facts"]), b"[18446744073709551615]");
+    // Digits that are no numbers are nobody's business, though a number is the same.
+    let sound = br#"{"id": "100000000000000000000", "x": 1e+20}"#;
+    assert!(repo.run(&["put", "repo", "facts", "--run", "s"], sound).status.success());
+    repo.write("y.YAML", "# 100000000000000000000\nx: 1e+20\nid: '100000000000000000000'\n");
+    repo.ok(&["put", "repo", "facts", "--run", "t", "--file", "y.YAML"]);
+    repo.write("y.Toml", "x = 1\n");
+    repo.ok(&["put", "repo", "facts", "--run", "u", "--file", "y.Toml"]);
+    assert_eq!(repo.ok(&["get", "repo", "facts", "--collections", "u"]), b"{\"x\": 1}");
 }
 
 #[test]

@@ -132,15 +132,10 @@ fn decode(class: &StorageClass, file: &str, bytes: Vec<u8>) -> Result<Object> {
     Ok(match class.in_memory.as_str() {
         "structured" => {
             let text = text()?;
-            let extension = Path::new(file).extension().and_then(|extension| extension.to_str());
-            let value: Structured = match extension {
-                Some("yaml" | "yml") => {
-                    serde_saphyr::from_str(text).map_err(|error| wrong("YAML", error.to_string()))?
-                }
-                Some("toml") => toml::from_str(text).map_err(|error| wrong("TOML", error.to_string()))?,
-                _ => serde_json::from_str(text).map_err(|error| wrong("JSON", error.to_string()))?,
-            };
-            if let Some(digits) = rounded_integer(text.as_bytes(), &value) {
+            let (what, parse) = parser(file);
+            let value = parse(text).map_err(|error| wrong(what, error))?;
+            let again = |text: &[u8]| parse(std::str::from_utf8(text).ok()?).ok();
+            if let Some(digits) = rounded_integer(text.as_bytes(), &value, again) {
                 let problem = format!("the integer {} has more than 64 bits", &text[digits]);
                 return Err(wrong("structured data", problem));
             }
@@ -149,6 +144,21 @@ fn decode(class: &StorageClass, file: &str, bytes: Vec<u8>) -> Result<Object> {
         "text" => Object::new(text()?.to_owned()),
         _ => Object::new(bytes::Bytes::from(bytes)),
     })
+}
+
+/// Reads structured data, or says why it cannot.
+type Parser = fn(&str) -> std::result::Result<Structured, String>;
+
+/// The format of structured data that the end of a file's name tells, and what reads it.
+fn parser(file: &str) -> (&'static str, Parser) {
+    let extension = Path::new(file).extension().and_then(|extension| extension.to_str());
+    match extension.map(str::to_ascii_lowercase).as_deref() {
+        Some("yaml" | "yml") => {
+            ("YAML", |text| serde_saphyr::from_str(text).map_err(|error| error.to_string()))
+        }
+        Some("toml" | "tml") => ("TOML", |text| toml::from_str(text).map_err(|error| error.to_string())),
+        _ => ("JSON", |text| serde_json::from_str(text).map_err(|error| error.to_string())),
+    }
 }
 
 /// Stores a file as it is.
