@@ -217,6 +217,37 @@ fn what_is_put_without_a_name_is_recorded_as_what_it_is() {
 }
 
 #[test]
+fn whole_datasets_are_written_as_the_name_tells() {
+    let repo = Repo::new(&[("facts", "StructuredData"), ("table", "AstropyTable")]);
+    let put = |name: &str, bytes: &[u8]| {
+        let output = repo.run(&["put", "repo", name, "--run", "r"], bytes);
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let csv = written("csv", "AstropyTable", Object::new(table()));
+    put("facts", br#"{"a": [1, 2]}"#);
+    put("table", &csv);
+    let file = |name: &str| fs::read(repo.0.path().join(name)).unwrap();
+    repo.get(&["facts", "--output", "x.YAML"]);
+    let yaml = String::from_utf8(file("x.YAML")).unwrap();
+    assert_eq!(yaml.split_whitespace().collect::<Vec<_>>(), ["a:", "-", "1", "-", "2"]);
+    for name in ["x.json", "x.txt", "x", "x.dat"] {
+        repo.get(&["facts", "--output", name]);
+        assert_eq!(file(name), br#"{"a": [1, 2]}"#, "{name}");
+    }
+    repo.get(&["table", "--output", "t.csv"]);
+    assert_eq!(file("t.csv"), csv);
+    repo.get(&["table", "--output", "t.fits"]);
+    assert_eq!(*read("fits", "AstropyTable", file("t.fits")).downcast_ref::<Table>().unwrap(), table());
+    for (name, output, says) in [("facts", "x.parquet", "tells parquet"), ("table", "t.npy", "tells npy")] {
+        let refused = repo.refused(&["get", "repo", name, "--output", output, "--collections", "r"], b"");
+        assert!(refused.contains(says), "{refused}");
+        assert!(!repo.0.path().join(output).exists(), "{output}");
+    }
+    let part = ["get", "repo", "table", "--component", "rowcount", "--output", "n.npy", "--collections", "r"];
+    assert!(repo.refused(&part, b"").contains("tells npy"));
+}
+
+#[test]
 fn integers_that_would_be_rounded_are_not_put() {
     let repo = Repo::new(&[("facts", "StructuredData")]);
     repo.write("x.yaml", "a: 123456789012345678901\n");

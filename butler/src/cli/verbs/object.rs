@@ -277,7 +277,8 @@ pub(crate) struct Get {
     /// Read it as this storage class
     #[arg(long, value_name = "NAME")]
     storage_class: Option<String>,
-    /// File to be written, which must be new, in the format that its name tells; standard output if it is `-`
+    /// File to be written, which must be new, in the format that its name tells, or else as it is stored; standard
+    /// output if it is `-`
     #[arg(long, value_name = "PATH", default_value = "-")]
     output: String,
 }
@@ -293,7 +294,7 @@ impl Get {
         if whole {
             let mut artifacts = butler.open(lookup.clone()).await?;
             if artifacts.len() == 1
-                && let Some(artifact) = artifacts.pop()
+                && let Some(artifact) = artifacts.pop_if(|it| format::is_as_told(&it.formatter, &self.output))
             {
                 return self.deliver(artifact.body).await;
             }

@@ -12,11 +12,13 @@ use butler::{
 use bytes::Bytes;
 
 /// Extensions that files of a format have elsewhere, beside that which its formatter gives them.
-const EXTENSIONS: [(&str, &str); 8] = [
+const EXTENSIONS: [(&str, &str); 9] = [
     ("csv", "csv"),
     ("fit", "fits"),
     ("fts", "fits"),
     ("parquet", "parquet"),
+    // Its formatter's own, which may not be in this build.
+    ("parq", "parquet"),
     ("pq", "parquet"),
     ("yml", "yaml"),
     ("mpk", "msgpack"),
@@ -33,6 +35,26 @@ pub(super) fn named(class: &StorageClass, file: &str) -> Option<Arc<dyn Formatte
     suitable(class)
         .into_iter()
         .find(|formatter| formatter.extension()[1..] == extension || Some(formatter.name()) == alias)
+}
+
+/// The name of the format that the end of a file's name tells, whether or not it is known here.
+///
+/// Text and bytes are of any format.
+fn told(file: &str) -> Option<String> {
+    let extension = Path::new(file).extension()?.to_str()?.to_ascii_lowercase();
+    if let Some((_, name)) = EXTENSIONS.iter().find(|(other, _)| *other == extension) {
+        return Some((*name).to_owned());
+    }
+    let known = butler::formatters();
+    let told = known.iter().find(|formatter| formatter.extension()[1..] == extension)?;
+    (!matches!(told.name(), "text" | "bytes")).then(|| told.name().to_owned())
+}
+
+/// Whether what a formatter wrote can be delivered under a name as it is: if the name tells no other format, or no
+/// format at all, and if it is known here what the bytes are.
+pub(super) fn is_as_told(formatter: &str, file: &str) -> bool {
+    let is_free = matches!(formatter, "text" | "bytes") || butler::formatters().get(formatter).is_err();
+    is_free || told(file).is_none_or(|told| told == formatter)
 }
 
 /// The formatters that read and write objects of a storage class, its own first.
@@ -93,7 +115,7 @@ pub(super) fn check(class: &StorageClass, file: &str, path: &Path) -> Result<Opt
 /// The bytes of a file with an object, in the format that its name tells, or else that of the storage class.
 ///
 /// # Errors
-/// `Unsupported` if no formatter can write it, `Formatter` if the format cannot hold it.
+/// `Unsupported` if no formatter can write it, or not as its name tells; `Formatter` if the format cannot hold it.
 pub(super) fn encode(object: &Object, class: &StorageClass, file: &str) -> Result<Bytes> {
     if object.is::<Bytes>() {
         return Ok(object.downcast_ref::<Bytes>()?.clone());
@@ -102,6 +124,9 @@ pub(super) fn encode(object: &Object, class: &StorageClass, file: &str) -> Resul
         return Ok(object.downcast_ref::<String>()?.clone().into());
     }
     let named = named(class, file);
+    if let (None, Some(told)) = (&named, told(file)) {
+        return Err(untold(object, class, file, &told));
+    }
     if object.is::<Structured>() && named.is_none() {
         let value = object.downcast_ref::<Structured>()?;
         return Ok(format!("{}\n", serde_json::to_string_pretty(value).unwrap_or_default()).into());
@@ -113,6 +138,18 @@ pub(super) fn encode(object: &Object, class: &StorageClass, file: &str) -> Resul
     let mut bytes = Vec::new();
     formatter.write(object, class, &mut bytes)?;
     Ok(bytes.into())
+}
+
+/// The error for an object that cannot be written as the end of a file's name tells.
+fn untold(object: &Object, class: &StorageClass, file: &str, told: &str) -> Error {
+    let names = suitable(class).iter().map(|formatter| formatter.name().to_owned()).collect::<Vec<_>>();
+    let hint = match butler::formatters().get(told) {
+        Err(_) => format!("this build lacks the feature '{told}'; it writes: {}", names.join(", ")),
+        Ok(_) => format!("it can be written as: {}; a name without an end tells none", names.join(", ")),
+    };
+    let message =
+        format!("the name of {file} tells {told}, as which no {} can be written", object.type_name());
+    Error::new(ErrorKind::Unsupported, message).with_hint(hint)
 }
 
 /// A local file.
