@@ -4,7 +4,7 @@ use arcstr::ArcStr;
 use butler_core::{Error, ErrorKind, Result};
 
 use crate::confusable::{deception, is_like_dot, is_like_slash, is_unseen};
-use crate::journal::is_reserved;
+use crate::journal::looks_reserved;
 
 /// Bytes of a name that file systems allow.
 const NAME_MAX: usize = 255;
@@ -71,7 +71,7 @@ pub(super) fn finish(rendered: &str, extension: &str) -> Result<ArcStr> {
         if let Some(problem) = deception(part) {
             return refuse(problem);
         }
-        if path.is_empty() && is_reserved(part) {
+        if path.is_empty() && looks_reserved(part) {
             return refuse("is where the repository keeps its own files");
         }
         if part.len() > NAME_MAX {
