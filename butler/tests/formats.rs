@@ -248,6 +248,18 @@ fn whole_datasets_are_written_as_the_name_tells() {
 }
 
 #[test]
+fn what_is_read_once_is_put() {
+    let repo = Repo::new(&[("array", "NumpyArray"), ("table", "AstropyTable")]);
+    let npy = written("npy", "NumpyArray", image(vec![1, 2, 3]));
+    let put = ["put", "repo", "array", "--run", "r", "--file", "/dev/stdin"];
+    let output = repo.run(&put, &npy);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(repo.get(&["array"]), npy);
+    let refused = repo.refused(&["put", "repo", "table", "--run", "r", "--file", "."], b"");
+    assert!(refused.contains(". cannot be"), "{refused}");
+}
+
+#[test]
 fn integers_that_would_be_rounded_are_not_put() {
     let repo = Repo::new(&[("facts", "StructuredData")]);
     repo.write("x.yaml", "a: 123456789012345678901\n");

@@ -3,7 +3,7 @@
 mod format;
 
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use butler::datastore::ArtifactBody;
 use butler::{
@@ -75,7 +75,7 @@ struct Checked {
     path: String,
     /// The formatter that read it.
     formatter: Option<ArcStr>,
-    /// What was standard input, until it is stored.
+    /// What was standard input or a pipe, until it is stored.
     _spool: Option<tempfile::NamedTempFile>,
 }
 
@@ -85,33 +85,41 @@ fn read(class: &StorageClass, file: &str) -> Result<Input> {
         return decode(class, file, read_input(file)?).map(Input::Object);
     }
     let (path, spool) = match file {
-        "-" => {
-            let spool = tempfile::NamedTempFile::new().and_then(|mut spool| {
-                std::io::copy(&mut std::io::stdin(), &mut spool)?;
-                Ok(spool)
-            });
-            let spool = spool.map_err(|error| {
-                Error::new(ErrorKind::Exhausted, "standard input cannot be kept in a file").with_source(error)
-            })?;
-            (spool.path().to_owned(), Some(spool))
-        }
+        "-" => spooled(std::io::stdin(), "standard input")?,
         // What is relative to here is not relative to the datastore's root.
         _ => {
             let path = std::path::absolute(local_path(file)?).map_err(|error| {
                 Error::new(ErrorKind::Argument, format!("'{file}' is no path")).with_source(error)
             })?;
-            (path, None)
+            // A pipe has no size, and can be read once.
+            match std::fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+                true => spooled(std::fs::File::open(&path).map_err(|error| unreadable(file, error))?, file)?,
+                false => (path, None),
+            }
         }
     };
     let formatter = format::check(class, file, &path)?.map(|formatter| formatter.name().into());
     Ok(Input::File(Checked { path: path.to_string_lossy().into_owned(), formatter, _spool: spool }))
 }
 
+/// What can be read once, in a file.
+fn spooled(mut source: impl Read, shown: &str) -> Result<(PathBuf, Option<tempfile::NamedTempFile>)> {
+    let full = |error: std::io::Error| {
+        Error::new(ErrorKind::Exhausted, format!("{shown} cannot be kept in a file: {error}"))
+            .with_source(error)
+    };
+    let mut spool = tempfile::NamedTempFile::new().map_err(full)?;
+    std::io::copy(&mut source, &mut spool).map_err(full)?;
+    Ok((spool.path().to_owned(), Some(spool)))
+}
+
+fn unreadable(file: &str, error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Argument, format!("{file} cannot be read: {error}")).with_source(error)
+}
+
 fn read_input(file: &str) -> Result<Vec<u8>> {
     if file != "-" {
-        return std::fs::read(local_path(file)?).map_err(|error| {
-            Error::new(ErrorKind::Argument, format!("{file} cannot be read: {error}")).with_source(error)
-        });
+        return std::fs::read(local_path(file)?).map_err(|error| unreadable(file, error));
     }
     let mut bytes = Vec::new();
     std::io::stdin().read_to_end(&mut bytes).map_err(|error| {
