@@ -109,22 +109,64 @@ const SAFE_DIGITS: usize = 18;
 /// Where the text of structured data (JSON, YAML) has an integer that 64 bits do not hold, so that it was read
 /// as the nearest float: it would come back as another number.
 ///
-/// `value` is what was read of the text, which tells integers from digits in comments and the like.
+/// `value` is what was read of the text by `parse`, which tells integers from digits within quotes, comments and the
+/// like: if these are changed, the numbers stay. It is called only if there are such digits.
 #[must_use]
-pub fn rounded_integer(text: &[u8], value: &Structured) -> Option<Range<usize>> {
+pub fn rounded_integer(
+    text: &[u8],
+    value: &Structured,
+    parse: impl Fn(&[u8]) -> Option<Structured>,
+) -> Option<Range<usize>> {
+    let runs = suspects(text, value);
+    if runs.is_empty() {
+        return None;
+    }
+    let before = floats(value).len();
+    let fewer = |runs: &[Range<usize>]| {
+        parse(&with_others(text, runs)).is_some_and(|changed| floats(&changed).len() < before)
+    };
+    if !fewer(&runs) {
+        return None;
+    }
+    // The shortest beginning of them that has a number.
+    let lengths: Vec<usize> = (1..runs.len()).collect();
+    let at = lengths.partition_point(|&length| !fewer(&runs[..length]));
+    runs.into_iter().nth(at)
+}
+
+/// Digits that may be integers that were rounded: as many as 64 bits do not hold, and among the floats.
+fn suspects(text: &[u8], value: &Structured) -> Vec<Range<usize>> {
+    let mut suspects = Vec::new();
+    let mut known: Option<Vec<u64>> = None;
     // So many digits in a row have one at a multiple of their number.
     let mut at = SAFE_DIGITS;
     while at < text.len() {
         if text[at].is_ascii_digit() {
             let run = digits_around(text, at);
-            if run.len() > SAFE_DIGITS && is_rounded(text, &run, value) {
-                return Some(run);
-            }
             at = run.end.max(at);
+            if run.len() > SAFE_DIGITS
+                && let Some(rounded) = rounded(text, &run)
+                && known.get_or_insert_with(|| floats(value)).binary_search(&rounded.to_bits()).is_ok()
+            {
+                suspects.push(run);
+            }
         }
         at += SAFE_DIGITS;
     }
-    None
+    suspects
+}
+
+/// A text with other numbers in place of digits, each of them another: they may be keys.
+fn with_others(text: &[u8], runs: &[Range<usize>]) -> Vec<u8> {
+    let mut changed = Vec::with_capacity(text.len());
+    let mut end = 0;
+    for (number, run) in (701_408_733_000_000_000_u64..).zip(runs) {
+        changed.extend_from_slice(&text[end..run.start]);
+        changed.extend_from_slice(number.to_string().as_bytes());
+        end = run.end;
+    }
+    changed.extend_from_slice(&text[end..]);
+    changed
 }
 
 fn digits_around(text: &[u8], at: usize) -> Range<usize> {
@@ -133,26 +175,32 @@ fn digits_around(text: &[u8], at: usize) -> Range<usize> {
     at - before..at + after
 }
 
-/// Whether digits are an integer of their own, which is a float among the numbers that were read.
-fn is_rounded(text: &[u8], run: &Range<usize>, value: &Structured) -> bool {
+/// The nearest float to digits, if these are an integer of their own that 64 bits do not hold.
+fn rounded(text: &[u8], run: &Range<usize>) -> Option<f64> {
     let of_more = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b'.' | b'e' | b'E'));
     if of_more(text.get(run.end)) || run.start.checked_sub(1).is_some_and(|at| of_more(text.get(at))) {
-        return false;
+        return None;
     }
     let negative = run.start > 0 && text[run.start - 1] == b'-';
-    let begin = run.start - usize::from(negative);
-    let Ok(digits) = std::str::from_utf8(&text[begin..run.end]) else { return false };
+    let digits = std::str::from_utf8(&text[run.start - usize::from(negative)..run.end]).ok()?;
     let fits = digits.parse::<i64>().is_ok() || digits.parse::<u64>().is_ok();
-    !fits && digits.parse().is_ok_and(|rounded| has_float(value, rounded))
+    if fits { None } else { digits.parse().ok() }
 }
 
-fn has_float(value: &Structured, float: f64) -> bool {
-    match value {
-        Structured::Number(number) => number.is_f64() && number.as_f64() == Some(float),
-        Structured::Array(items) => items.iter().any(|item| has_float(item, float)),
-        Structured::Object(items) => items.values().any(|item| has_float(item, float)),
-        _ => false,
+/// Bits of the floats of a value, in order.
+fn floats(value: &Structured) -> Vec<u64> {
+    fn collect(value: &Structured, into: &mut Vec<u64>) {
+        match value {
+            Structured::Number(number) if number.is_f64() => into.extend(number.as_f64().map(f64::to_bits)),
+            Structured::Array(items) => items.iter().for_each(|item| collect(item, into)),
+            Structured::Object(items) => items.values().for_each(|item| collect(item, into)),
+            _ => {}
+        }
     }
+    let mut floats = Vec::new();
+    collect(value, &mut floats);
+    floats.sort_unstable();
+    floats
 }
 
 impl fmt::Debug for Object {
@@ -221,13 +269,16 @@ mod tests {
     fn integers_that_were_rounded_are_found() {
         let found = |text: &str| {
             let value: Structured = serde_json::from_str(text).unwrap();
-            rounded_integer(text.as_bytes(), &value).map(|range| text[range].to_owned())
+            let parse = |text: &[u8]| serde_json::from_slice(text).ok();
+            rounded_integer(text.as_bytes(), &value, parse).map(|range| text[range].to_owned())
         };
         for (text, digits) in [
             ("18446744073709551616", "18446744073709551616"),
             ("-9223372036854775809", "9223372036854775809"),
             (r#"{"a": [1, {"b": 123456789012345678901}]}"#, "123456789012345678901"),
             (r#"["99999999999999999999", 1.5, 99999999999999999999999]"#, "99999999999999999999999"),
+            (r#"["100000000000000000000", 1e20, -100000000000000000001]"#, "100000000000000000001"),
+            (r#"["100000000000000000000", 1e20, 100000000000000000000, 1]"#, "100000000000000000000"),
             (r#"[18446744073709551615,18446744073709551616]"#, "18446744073709551616"),
         ] {
             assert_eq!(found(text).as_deref(), Some(digits), "{text}");
@@ -242,6 +293,9 @@ mod tests {
             r#""123456789012345678901""#,
             r#"["123456789012345678901", 1.5]"#,
             r#"{"123456789012345678901": 0.1234567890123456789012}"#,
+            r#"{"id":"100000000000000000000","x":1e20}"#,
+            r#"{"100000000000000000000":1e20,"100000000000000000001":1e20}"#,
+            r#"{"100000000000000000000":1e20,"y":["\"100000000000000000000"]}"#,
             "[]",
         ] {
             assert_eq!(found(text), None, "{text}");

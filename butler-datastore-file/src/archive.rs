@@ -23,7 +23,7 @@ use zip::read::{ZipArchive, ZipArchiveMetadata, ZipReadOptions};
 use zip::result::ZipError;
 
 use crate::store::FileSource;
-pub use name::check_member_name;
+pub use name::{check_member_name, member_name};
 use seek::Seeking;
 pub(crate) use source::MemberSource;
 pub use write::ArchiveWriter;

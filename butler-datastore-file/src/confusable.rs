@@ -19,6 +19,11 @@ pub(crate) fn is_like_slash(c: char) -> bool {
             | '\u{29f9}'
             | '\u{fe68}'
             | '\u{ff3c}'
+            // Compatibility characters with a slash in them: a/c, a/s, c/o, c/u.
+            | '\u{2100}'
+            | '\u{2101}'
+            | '\u{2105}'
+            | '\u{2106}'
     )
 }
 
@@ -33,6 +38,25 @@ pub(crate) fn is_unseen(c: char) -> bool {
         '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}')
 }
 
+/// Whether a character selects a variant of what is before it; it is not seen where there is none.
+fn is_variation(c: char) -> bool {
+    matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+/// What a name is taken for: with what is encoded decoded, however often, in lower case, and without what is unseen.
+pub(crate) fn taken_for(name: &str) -> String {
+    let mut text = name.to_owned();
+    loop {
+        text.retain(|c| !is_unseen(c) && !is_variation(c));
+        let decoded = percent_decode_str(&text).decode_utf8_lossy().into_owned();
+        if decoded == text {
+            break;
+        }
+        text = decoded;
+    }
+    text.chars().map(|c| if is_like_dot(c) { '.' } else { c }).flat_map(char::to_lowercase).collect()
+}
+
 /// What is wrong with a part of a path that somebody may take for several, or for a way out of its directory.
 ///
 /// Only what is so taken is refused: names in any language are fine, with points and percent signs in them.
@@ -42,7 +66,7 @@ pub(crate) fn deception(part: &str) -> Option<&'static str> {
         if text.contains(is_like_slash) {
             return Some("has a character that looks like a slash");
         }
-        let mut seen = text.chars().filter(|c| !is_unseen(*c)).peekable();
+        let mut seen = text.chars().filter(|c| !is_unseen(*c) && !is_variation(*c)).peekable();
         if seen.peek().is_some() && seen.all(|c| c == '.' || is_like_dot(c)) {
             return Some("has a part of nothing but dots");
         }
@@ -95,6 +119,9 @@ mod tests {
             "a\u{29f8}b",
             "a\u{ff3c}b",
             "%ef%bc%8f",
+            "a\u{2100}b",
+            "\u{2106}",
+            ".\u{fe0f}.",
             "..\u{2215}..",
         ] {
             assert!(deception(part).is_some(), "{part}");

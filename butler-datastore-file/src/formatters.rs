@@ -43,7 +43,7 @@ const STRUCTURED: &[&str] = &["structured"];
 /// | `bytes` | bytes | `.bin` | as they are |
 ///
 /// Numbers keep their kind: integers come back as integers, floats as floats with all their
-/// digits; integers of more than 64 bits are refused. Maps keep their order, except that TOML has tables after everything else. A structured
+/// digits; of an integer of more than 64 bits the nearest float is read, with a warning. Maps keep their order, except that TOML has tables after everything else. A structured
 /// float is finite.
 #[must_use]
 pub fn formatters() -> Formatters {
@@ -82,12 +82,22 @@ fn place(text: &[u8], offset: usize) -> (u64, u64) {
     (line, column)
 }
 
-/// Refuses integers that would come back as other numbers.
-fn check_integers(format: &str, text: &[u8], value: &Structured) -> Result<()> {
-    let Some(digits) = rounded_integer(text, value) else { return Ok(()) };
-    let (line, column) = place(text, digits.start);
-    Err(malformed(format, line, column, "structured data has integers of no more than 64 bits")
-        .with_hint("write it as text, or as a float"))
+/// Warns of an integer that was rounded: what was stored elsewhere or before must stay readable.
+fn warn_of_rounded(
+    format: &str,
+    text: &[u8],
+    value: &Structured,
+    parse: impl Fn(&[u8]) -> Option<Structured>,
+) {
+    if let Some(digits) = rounded_integer(text, value, parse) {
+        let (line, column) = place(text, digits.start);
+        tracing::warn!(
+            format,
+            line,
+            column,
+            "an integer of more than 64 bits is read as the nearest float; store it as text to keep its digits"
+        );
+    }
 }
 
 /// Text of an artifact that must be UTF-8.

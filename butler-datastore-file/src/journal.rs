@@ -26,6 +26,7 @@ use butler_core::datastore::{JournalAction, JournalArtifact, JournalEntry, Journ
 use butler_core::{Error, ErrorKind, Instant as Time, Result, Retry};
 use rustc_hash::FxHashSet;
 
+use crate::confusable::taken_for;
 use crate::store::Store;
 
 /// The datastore's own directory under its root.
@@ -35,6 +36,13 @@ pub(crate) const DIRECTORY: &str = ".butler";
 /// what a repository keeps there if the root is that of the repository.
 pub(crate) fn is_reserved(name: &str) -> bool {
     name == DIRECTORY || name == "butler.toml" || name.starts_with("registry.sqlite3")
+}
+
+/// Whether a name is reserved, or is taken for such a one: by file systems without case, or by what decodes or
+/// normalises names.
+pub(crate) fn looks_reserved(name: &str) -> bool {
+    let is_plain = |c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
+    is_reserved(name) || !name.bytes().all(is_plain) && is_reserved(&taken_for(name))
 }
 
 /// Directory of the entries.
@@ -261,6 +269,27 @@ pub(crate) fn late(what: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_taken_for_the_own_directory_is_reserved() {
+        for name in [
+            ".butler",
+            ".BUTLER",
+            ".Butler\u{200b}",
+            "%2ebutler",
+            "%252Ebutler",
+            "\u{2024}butler",
+            ".but\u{fe0f}ler",
+            ".%e2%80%8bbutler",
+            "Butler.toml",
+            "Registry.SQLite3-wal",
+        ] {
+            assert!(looks_reserved(name), "{name}");
+        }
+        for name in ["butler", ".butler2", "Butler", "%2ebutler%20", "100%", "日本"] {
+            assert!(!looks_reserved(name), "{name}");
+        }
+    }
 
     #[test]
     fn names_lead_to_files_and_back() {

@@ -17,7 +17,7 @@ mod table;
 mod template;
 mod work;
 
-pub use archive::{Archive, ArchiveWriter, Member, check_member_name};
+pub use archive::{Archive, ArchiveWriter, Member, check_member_name, member_name};
 pub use array::{Array, ArrayValues, Arrays};
 pub use config::FileDatastoreFactory;
 pub use formatters::formatters;

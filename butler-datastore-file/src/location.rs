@@ -7,7 +7,7 @@ use arcstr::ArcStr;
 use butler_core::{Error, ErrorKind, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-use crate::journal::is_reserved;
+use crate::journal::looks_reserved;
 
 /// What is encoded in a path: everything but letters, digits, and `/-._~`.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -62,7 +62,7 @@ pub(crate) fn check_inside(path: &str) -> Result<()> {
     let mut parts = path.split('/');
     let sound = !path.contains(MEMBER)
         && parts.clone().all(|part| !matches!(part, "" | "." | ".."))
-        && !parts.next().is_some_and(is_reserved)
+        && !parts.next().is_some_and(looks_reserved)
         && !path.contains('\0');
     if sound {
         return Ok(());

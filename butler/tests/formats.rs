@@ -189,6 +189,77 @@ fn what_is_not_of_its_format_is_not_put() {
 }
 
 #[test]
+fn what_is_put_without_a_name_is_recorded_as_what_it_is() {
+    let repo = Repo::new(&[("array", "NumpyArray"), ("table", "AstropyTable")]);
+    let config = fs::read_to_string(repo.0.path().join("repo/butler.toml")).unwrap();
+    let genre = "\n[genres.picture]\nstorage_class = 'NumpyArray'\ndimensions = []\nformatter = 'fits'\n";
+    repo.write("repo/butler.toml", config + genre);
+    repo.ok(&["register-dataset-type", "repo", "picture", "--genre", "picture"]);
+    let fits = written("fits", "FitsImage", image(vec![1, 2, 3]));
+    let npy = written("npy", "NumpyArray", image(vec![1, 2, 3]));
+    let rows = written("fits", "FitsTable", Object::new(table()));
+    let put = |name: &str, bytes: &[u8]| {
+        let output = repo.run(&["put", "repo", name, "--run", "r"], bytes);
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    put("picture", &npy);
+    repo.write("unnamed", &fits);
+    repo.ok(&["put", "repo", "array", "--run", "r", "--file", "unnamed"]);
+    put("table", &rows);
+    for (name, class) in [("picture", "NumpyArray"), ("array", "NumpyArray")] {
+        let values = read("npy", class, repo.get(&[name, "--storage-class", class]));
+        assert_eq!(values.downcast_ref::<Array>().unwrap().shape(), [3], "{name}");
+    }
+    assert_eq!(repo.get(&["table", "--component", "rowcount"]), b"2\n");
+    // What is no text is no CSV, though it is UTF-8.
+    let refused = repo.refused(&["put", "repo", "table", "--run", "s"], b"a,b\n1,\0\n");
+    assert!(refused.contains("zero byte"), "{refused}");
+}
+
+#[test]
+fn whole_datasets_are_written_as_the_name_tells() {
+    let repo = Repo::new(&[("facts", "StructuredData"), ("table", "AstropyTable")]);
+    let put = |name: &str, bytes: &[u8]| {
+        let output = repo.run(&["put", "repo", name, "--run", "r"], bytes);
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let csv = written("csv", "AstropyTable", Object::new(table()));
+    put("facts", br#"{"a": [1, 2]}"#);
+    put("table", &csv);
+    let file = |name: &str| fs::read(repo.0.path().join(name)).unwrap();
+    repo.get(&["facts", "--output", "x.YAML"]);
+    let yaml = String::from_utf8(file("x.YAML")).unwrap();
+    assert_eq!(yaml.split_whitespace().collect::<Vec<_>>(), ["a:", "-", "1", "-", "2"]);
+    for name in ["x.json", "x.txt", "x", "x.dat"] {
+        repo.get(&["facts", "--output", name]);
+        assert_eq!(file(name), br#"{"a": [1, 2]}"#, "{name}");
+    }
+    repo.get(&["table", "--output", "t.csv"]);
+    assert_eq!(file("t.csv"), csv);
+    repo.get(&["table", "--output", "t.fits"]);
+    assert_eq!(*read("fits", "AstropyTable", file("t.fits")).downcast_ref::<Table>().unwrap(), table());
+    for (name, output, says) in [("facts", "x.parquet", "tells parquet"), ("table", "t.npy", "tells npy")] {
+        let refused = repo.refused(&["get", "repo", name, "--output", output, "--collections", "r"], b"");
+        assert!(refused.contains(says), "{refused}");
+        assert!(!repo.0.path().join(output).exists(), "{output}");
+    }
+    let part = ["get", "repo", "table", "--component", "rowcount", "--output", "n.npy", "--collections", "r"];
+    assert!(repo.refused(&part, b"").contains("tells npy"));
+}
+
+#[test]
+fn what_is_read_once_is_put() {
+    let repo = Repo::new(&[("array", "NumpyArray"), ("table", "AstropyTable")]);
+    let npy = written("npy", "NumpyArray", image(vec![1, 2, 3]));
+    let put = ["put", "repo", "array", "--run", "r", "--file", "/dev/stdin"];
+    let output = repo.run(&put, &npy);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(repo.get(&["array"]), npy);
+    let refused = repo.refused(&["put", "repo", "table", "--run", "r", "--file", "."], b"");
+    assert!(refused.contains(". cannot be"), "{refused}");
+}
+
+#[test]
 fn integers_that_would_be_rounded_are_not_put() {
     let repo = Repo::new(&[("facts", "StructuredData")]);
     repo.write("x.yaml", "a: 123456789012345678901\n");
@@ -199,6 +270,14 @@ fn integers_that_would_be_rounded_are_not_put() {
     }
     assert!(repo.run(&put, b"[18446744073709551615]").status.success());
     assert_eq!(repo.get(&["facts"]), b"[18446744073709551615]");
+    // Digits that are no numbers are nobody's business, though a number is the same.
+    let sound = br#"{"id": "100000000000000000000", "x": 1e+20}"#;
+    assert!(repo.run(&["put", "repo", "facts", "--run", "s"], sound).status.success());
+    repo.write("y.YAML", "# 100000000000000000000\nx: 1e+20\nid: '100000000000000000000'\n");
+    repo.ok(&["put", "repo", "facts", "--run", "t", "--file", "y.YAML"]);
+    repo.write("y.Toml", "x = 1\n");
+    repo.ok(&["put", "repo", "facts", "--run", "u", "--file", "y.Toml"]);
+    assert_eq!(repo.ok(&["get", "repo", "facts", "--collections", "u"]), b"{\"x\": 1}");
 }
 
 #[test]

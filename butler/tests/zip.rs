@@ -63,6 +63,24 @@ fn files(root: &Path) -> Vec<PathBuf> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_that_archives_refuse_are_put_into_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = survey(&directory, "a", true).await;
+    let mut stored = Vec::new();
+    for run in ["a…b", "a‥b", "👩\u{200d}🚀", "100%ff", "plain"] {
+        let values = [("instrument", DimensionValue::from("Cam1")), ("detector", DimensionValue::Int(1))];
+        let draft = Draft::new("value", values);
+        stored.push(first.put(json!({ "run": run }), draft.new_run(run)).await.unwrap());
+    }
+    let zip = retrieve_zip(&first, stored.clone(), &directory.path().join("out"), false).await.unwrap();
+    let second = survey(&directory, "b", true).await;
+    ingest_zip(&second, &zip, &IngestZipOptions::default()).await.unwrap();
+    for dataset in &stored {
+        assert_eq!(get(&second, dataset).await, json!({ "run": dataset.run() }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_archive_comes_into_another_repository() {
     let directory = tempfile::tempdir().unwrap();
     let first = survey(&directory, "a", true).await;

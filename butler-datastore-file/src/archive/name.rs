@@ -38,6 +38,35 @@ pub fn check_member_name(name: &str) -> Result<()> {
     }
 }
 
+/// A name of a member, in the root of an archive, that every archive takes, made of a name that some refuse: other
+/// names may give the same.
+#[must_use]
+pub fn member_name(name: &str) -> String {
+    if check_member_name(name).is_ok() && !name.contains('/') {
+        return name.to_owned();
+    }
+    let deceives = |c: char| {
+        c.is_control()
+            || matches!(c, '/' | '\\' | ':' | '%')
+            || is_like_slash(c)
+            || is_like_dot(c)
+            || is_unseen(c)
+    };
+    let clean = name.replace(deceives, "_");
+    if clean.len() <= PART && !matches!(&*clean, "" | "." | "..") {
+        return clean;
+    }
+    // The end has the extension, the beginning often what tells it from others.
+    let (mut head, mut tail) = (clean.len().min(PART / 2), clean.len().saturating_sub(PART / 2));
+    while !clean.is_char_boundary(head) {
+        head -= 1;
+    }
+    while !clean.is_char_boundary(tail) {
+        tail += 1;
+    }
+    format!("{}~{}", &clean[..head], &clean[tail..])
+}
+
 fn problem(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         return Some("is empty");
@@ -108,7 +137,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn names_that_are_made_are_taken() {
+        let long = format!("{}.fits", "ä".repeat(200));
+        for (name, made) in [
+            ("a b.json", "a b.json"),
+            ("a…b.json", "a_b.json"),
+            ("👩\u{200d}🚀.x", "👩_🚀.x"),
+            ("100%ff", "100_ff"),
+            ("100%", "100%"),
+            ("a\\b/../c", "a_b_.._c"),
+        ] {
+            assert_eq!(member_name(name), made);
+        }
+        assert!(member_name(&long).ends_with("ä.fits"));
+        check_member_name(&member_name(&long)).unwrap();
+    }
+
     proptest! {
+        #[test]
+        fn what_is_made_is_taken(name in "(\\PC|[./%:\\\\]|%2[eEfF]|…){0,300}") {
+            let made = member_name(&name);
+            prop_assert!(check_member_name(&made).is_ok(), "{made:?}");
+        }
+
         #[test]
         fn what_is_taken_stays_below(name in "([.]{1,2}|/|%2e|%2F|a|\\\\|\u{2025}){0,8}") {
             if check_member_name(&name).is_ok() {

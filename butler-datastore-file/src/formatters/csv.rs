@@ -44,6 +44,9 @@ impl Formatter for Csv {
         let mut records = Records { rest: body, line, delimiter: header.delimiter };
         let names =
             records.next()?.ok_or_else(|| malformed("CSV", line, 1, "there are no names of columns"))?;
+        if names.iter().any(|name| !name.quoted && name.text.contains(is_binary)) {
+            return Err(malformed("CSV", line, 1, "the name of a column has control characters"));
+        }
         let mut columns: Vec<Vec<Field>> = names.iter().map(|_| Vec::new()).collect();
         loop {
             let at = records.line;
@@ -138,8 +141,13 @@ fn put(text: &mut String, values: &ColumnValues, row: usize) {
     }
 }
 
+/// Whether a character is in no text that is not quoted, but in files of other formats.
+fn is_binary(c: char) -> bool {
+    c.is_ascii_control() && c != '\t'
+}
+
 fn put_text(text: &mut String, value: &str) {
-    let plain = |c: char| !matches!(c, ',' | '"' | '\n' | '\r' | '#');
+    let plain = |c: char| !matches!(c, ',' | '"' | '\n' | '\r' | '#') && !is_binary(c);
     let edges = value.starts_with(char::is_whitespace) || value.ends_with(char::is_whitespace);
     if !value.is_empty() && !edges && value.chars().all(plain) {
         text.push_str(value);
@@ -258,6 +266,9 @@ impl Records<'_> {
             let end = self.rest.find([self.delimiter, '\n']).unwrap_or(self.rest.len());
             let text = &self.rest[..end];
             let text = text.strip_suffix('\r').unwrap_or(text).to_owned();
+            if text.contains('\0') {
+                return Err(malformed("CSV", line, 1, "a field has a zero byte, and is not quoted"));
+            }
             self.rest = &self.rest[end..];
             return Ok(Field { text, quoted: false, line });
         };

@@ -9,7 +9,7 @@ use butler_core::{
 };
 
 use super::python::PythonStyle;
-use super::{STRUCTURED, check_integers, malformed, write_all};
+use super::{STRUCTURED, malformed, warn_of_rounded, write_all};
 
 /// Formatter `json`.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Formatter for Json {
             let problem = text.split(" at line ").next().unwrap_or(&text);
             malformed("JSON", error.line() as u64, error.column() as u64, problem).with_source(error)
         })?;
-        check_integers("JSON", &bytes, &value)?;
+        warn_of_rounded("JSON", &bytes, &value, |text| serde_json::from_slice(text).ok());
         Ok(Object::new(value).into())
     }
 

@@ -6,7 +6,7 @@ use butler_core::{
     Formatter, Object, ReadOutcome, ReadRequest, ReadSource, Result, StorageClass, Structured,
 };
 
-use super::{STRUCTURED, check_integers, malformed, unwritable, utf8, write_all};
+use super::{STRUCTURED, malformed, unwritable, utf8, warn_of_rounded, write_all};
 
 /// Formatter `yaml`.
 #[derive(Debug)]
@@ -27,15 +27,12 @@ impl Formatter for Yaml {
 
     fn read(&self, source: &mut dyn ReadSource, _: &ReadRequest<'_>) -> Result<ReadOutcome> {
         let bytes = source.read_all()?;
-        // The size of a document is the owner's business; what aliases make of it is limited by default.
-        let options = serde_saphyr::options! { budget: None };
-        let value: Structured =
-            serde_saphyr::from_str_with_options(utf8("YAML", &bytes)?, options).map_err(|error| {
-                let error = error.without_snippet();
-                let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
-                malformed("YAML", line, column, &error.to_string())
-            })?;
-        check_integers("YAML", &bytes, &value)?;
+        let value = parse(utf8("YAML", &bytes)?).map_err(|error| {
+            let error = error.without_snippet();
+            let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
+            malformed("YAML", line, column, &error.to_string())
+        })?;
+        warn_of_rounded("YAML", &bytes, &value, |text| parse(std::str::from_utf8(text).ok()?).ok());
         Ok(Object::new(value).into())
     }
 
@@ -46,4 +43,9 @@ impl Formatter for Yaml {
             .map_err(|error| unwritable("YAML", &error))?;
         write_all(sink, text.as_bytes())
     }
+}
+
+fn parse(text: &str) -> std::result::Result<Structured, serde_saphyr::Error> {
+    // The size of a document is the owner's business; what aliases make of it is limited by default.
+    serde_saphyr::from_str_with_options(text, serde_saphyr::options! { budget: None })
 }

@@ -3,8 +3,8 @@
 use arcstr::ArcStr;
 use butler_core::{Error, ErrorKind, Result};
 
-use crate::confusable::deception;
-use crate::journal::is_reserved;
+use crate::confusable::{deception, is_like_dot, is_like_slash, is_unseen};
+use crate::journal::looks_reserved;
 
 /// Bytes of a name that file systems allow.
 const NAME_MAX: usize = 255;
@@ -31,9 +31,15 @@ pub(super) fn sanitise(value: &str, keeps_slashes: bool) -> String {
         .collect()
 }
 
-/// An extension of a file from outside, with what makes trouble in paths replaced.
+/// An extension of a file from outside, with what makes trouble in paths replaced, and what is taken for it.
+///
+/// Of percent signs nothing can be decoded afterwards, as there are none.
 pub(crate) fn clean_extension(extension: &str) -> String {
-    let cleaned = sanitise(extension, false).replace('#', "HASH").replace("..", ".");
+    let deceives = |c: char| c == '%' || is_like_slash(c) || is_like_dot(c) || is_unseen(c);
+    let mut cleaned = sanitise(extension, false).replace(deceives, "_").replace('#', "HASH");
+    while cleaned.contains("..") {
+        cleaned = cleaned.replace("..", ".");
+    }
     let mut end = cleaned.len().min(EXTENSION_MAX);
     while !cleaned.is_char_boundary(end) {
         end -= 1;
@@ -65,7 +71,7 @@ pub(super) fn finish(rendered: &str, extension: &str) -> Result<ArcStr> {
         if let Some(problem) = deception(part) {
             return refuse(problem);
         }
-        if path.is_empty() && is_reserved(part) {
+        if path.is_empty() && looks_reserved(part) {
             return refuse("is where the repository keeps its own files");
         }
         if part.len() > NAME_MAX {
@@ -73,6 +79,9 @@ pub(super) fn finish(rendered: &str, extension: &str) -> Result<ArcStr> {
         }
         path.push_str(part);
         path.push('/');
+    }
+    if let Some(problem) = deception(extension) {
+        return refuse(problem);
     }
     push_name(&mut path, &name, extension);
     if path.len() > PATH_MAX {

@@ -328,6 +328,14 @@ fn extensions_from_outside_are_cleaned() {
         (".x\n#", ".x_HASH"),
         (".", ""),
         ("...", ""),
+        (".....a", ".a"),
+        (".a%2fb", ".a_2fb"),
+        (".%2e%2e%2fetc", "._2e_2e_2fetc"),
+        (".a%00", ".a_00"),
+        (".a\u{ff0f}b", ".a_b"),
+        (".a\u{2101}b", ".a_b"),
+        (".\u{202e}npy", "._npy"),
+        (".\u{2025}", "._"),
         (".äääääääääääääääääääääää", ".äääääääääääääää"),
     ] {
         assert_eq!(clean_extension(extension), expected, "{extension}");

@@ -3,7 +3,7 @@
 mod format;
 
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use butler::datastore::ArtifactBody;
 use butler::{
@@ -73,9 +73,9 @@ enum Input {
 /// A file that is what it should be.
 struct Checked {
     path: String,
-    /// The formatter that its name tells.
+    /// The formatter that read it.
     formatter: Option<ArcStr>,
-    /// What was standard input, until it is stored.
+    /// What was standard input or a pipe, until it is stored.
     _spool: Option<tempfile::NamedTempFile>,
 }
 
@@ -85,33 +85,41 @@ fn read(class: &StorageClass, file: &str) -> Result<Input> {
         return decode(class, file, read_input(file)?).map(Input::Object);
     }
     let (path, spool) = match file {
-        "-" => {
-            let spool = tempfile::NamedTempFile::new().and_then(|mut spool| {
-                std::io::copy(&mut std::io::stdin(), &mut spool)?;
-                Ok(spool)
-            });
-            let spool = spool.map_err(|error| {
-                Error::new(ErrorKind::Exhausted, "standard input cannot be kept in a file").with_source(error)
-            })?;
-            (spool.path().to_owned(), Some(spool))
-        }
+        "-" => spooled(std::io::stdin(), "standard input")?,
         // What is relative to here is not relative to the datastore's root.
         _ => {
             let path = std::path::absolute(local_path(file)?).map_err(|error| {
                 Error::new(ErrorKind::Argument, format!("'{file}' is no path")).with_source(error)
             })?;
-            (path, None)
+            // A pipe has no size, and can be read once.
+            match std::fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+                true => spooled(std::fs::File::open(&path).map_err(|error| unreadable(file, error))?, file)?,
+                false => (path, None),
+            }
         }
     };
     let formatter = format::check(class, file, &path)?.map(|formatter| formatter.name().into());
     Ok(Input::File(Checked { path: path.to_string_lossy().into_owned(), formatter, _spool: spool }))
 }
 
+/// What can be read once, in a file.
+fn spooled(mut source: impl Read, shown: &str) -> Result<(PathBuf, Option<tempfile::NamedTempFile>)> {
+    let full = |error: std::io::Error| {
+        Error::new(ErrorKind::Exhausted, format!("{shown} cannot be kept in a file: {error}"))
+            .with_source(error)
+    };
+    let mut spool = tempfile::NamedTempFile::new().map_err(full)?;
+    std::io::copy(&mut source, &mut spool).map_err(full)?;
+    Ok((spool.path().to_owned(), Some(spool)))
+}
+
+fn unreadable(file: &str, error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Argument, format!("{file} cannot be read: {error}")).with_source(error)
+}
+
 fn read_input(file: &str) -> Result<Vec<u8>> {
     if file != "-" {
-        return std::fs::read(local_path(file)?).map_err(|error| {
-            Error::new(ErrorKind::Argument, format!("{file} cannot be read: {error}")).with_source(error)
-        });
+        return std::fs::read(local_path(file)?).map_err(|error| unreadable(file, error));
     }
     let mut bytes = Vec::new();
     std::io::stdin().read_to_end(&mut bytes).map_err(|error| {
@@ -132,15 +140,10 @@ fn decode(class: &StorageClass, file: &str, bytes: Vec<u8>) -> Result<Object> {
     Ok(match class.in_memory.as_str() {
         "structured" => {
             let text = text()?;
-            let extension = Path::new(file).extension().and_then(|extension| extension.to_str());
-            let value: Structured = match extension {
-                Some("yaml" | "yml") => {
-                    serde_saphyr::from_str(text).map_err(|error| wrong("YAML", error.to_string()))?
-                }
-                Some("toml") => toml::from_str(text).map_err(|error| wrong("TOML", error.to_string()))?,
-                _ => serde_json::from_str(text).map_err(|error| wrong("JSON", error.to_string()))?,
-            };
-            if let Some(digits) = rounded_integer(text.as_bytes(), &value) {
+            let (what, parse) = parser(file);
+            let value = parse(text).map_err(|error| wrong(what, error))?;
+            let again = |text: &[u8]| parse(std::str::from_utf8(text).ok()?).ok();
+            if let Some(digits) = rounded_integer(text.as_bytes(), &value, again) {
                 let problem = format!("the integer {} has more than 64 bits", &text[digits]);
                 return Err(wrong("structured data", problem));
             }
@@ -149,6 +152,21 @@ fn decode(class: &StorageClass, file: &str, bytes: Vec<u8>) -> Result<Object> {
         "text" => Object::new(text()?.to_owned()),
         _ => Object::new(bytes::Bytes::from(bytes)),
     })
+}
+
+/// Reads structured data, or says why it cannot.
+type Parser = fn(&str) -> std::result::Result<Structured, String>;
+
+/// The format of structured data that the end of a file's name tells, and what reads it.
+fn parser(file: &str) -> (&'static str, Parser) {
+    let extension = Path::new(file).extension().and_then(|extension| extension.to_str());
+    match extension.map(str::to_ascii_lowercase).as_deref() {
+        Some("yaml" | "yml") => {
+            ("YAML", |text| serde_saphyr::from_str(text).map_err(|error| error.to_string()))
+        }
+        Some("toml" | "tml") => ("TOML", |text| toml::from_str(text).map_err(|error| error.to_string())),
+        _ => ("JSON", |text| serde_json::from_str(text).map_err(|error| error.to_string())),
+    }
 }
 
 /// Stores a file as it is.
@@ -267,7 +285,8 @@ pub(crate) struct Get {
     /// Read it as this storage class
     #[arg(long, value_name = "NAME")]
     storage_class: Option<String>,
-    /// File to be written, which must be new, in the format that its name tells; standard output if it is `-`
+    /// File to be written, which must be new, in the format that its name tells, or else as it is stored; standard
+    /// output if it is `-`
     #[arg(long, value_name = "PATH", default_value = "-")]
     output: String,
 }
@@ -283,7 +302,7 @@ impl Get {
         if whole {
             let mut artifacts = butler.open(lookup.clone()).await?;
             if artifacts.len() == 1
-                && let Some(artifact) = artifacts.pop()
+                && let Some(artifact) = artifacts.pop_if(|it| format::is_as_told(&it.formatter, &self.output))
             {
                 return self.deliver(artifact.body).await;
             }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use butler_core::datastore::{Artifact as Stored, ArtifactBody};
 use butler_core::{Butler, DatasetRef, Error, ErrorKind, Result};
-use butler_datastore_file::ArchiveWriter;
+use butler_datastore_file::{ArchiveWriter, member_name};
 use futures::StreamExt;
 
 use super::index::{Artifact, Index, Info};
@@ -104,14 +104,18 @@ fn unwritable(error: &io::Error) -> Error {
     failed(Path::new("a zip archive"), error)
 }
 
-/// Name of an artifact in the archive: its own, after the beginning of the dataset's id.
+/// Name of an artifact in the archive: its own, after the beginning of the dataset's id, without what archives refuse.
 fn name(dataset: &DatasetRef, artifact: &Stored, taken: &BTreeMap<String, Artifact>) -> String {
     let id = dataset.id().to_string();
-    let short = format!("{}-{}", &id[..8], artifact.file_name);
-    match taken.contains_key(&short) || short == INDEX {
-        true => format!("{id}-{}", artifact.file_name),
-        false => short,
+    let after = |start: &str| member_name(&format!("{start}-{}", artifact.file_name));
+    let is_taken = |name: &String| taken.contains_key(name) || name == INDEX;
+    let mut name = after(&id[..8]);
+    let mut number = 0;
+    while is_taken(&name) {
+        name = if number == 0 { after(&id) } else { after(&format!("{id}-{number}")) };
+        number += 1;
     }
+    name
 }
 
 fn info(artifact: Stored, name: &str) -> (Info, ArtifactBody) {

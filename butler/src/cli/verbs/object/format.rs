@@ -12,11 +12,13 @@ use butler::{
 use bytes::Bytes;
 
 /// Extensions that files of a format have elsewhere, beside that which its formatter gives them.
-const EXTENSIONS: [(&str, &str); 8] = [
+const EXTENSIONS: [(&str, &str); 9] = [
     ("csv", "csv"),
     ("fit", "fits"),
     ("fts", "fits"),
     ("parquet", "parquet"),
+    // Its formatter's own, which may not be in this build.
+    ("parq", "parquet"),
     ("pq", "parquet"),
     ("yml", "yaml"),
     ("mpk", "msgpack"),
@@ -35,6 +37,26 @@ pub(super) fn named(class: &StorageClass, file: &str) -> Option<Arc<dyn Formatte
         .find(|formatter| formatter.extension()[1..] == extension || Some(formatter.name()) == alias)
 }
 
+/// The name of the format that the end of a file's name tells, whether or not it is known here.
+///
+/// Text and bytes are of any format.
+fn told(file: &str) -> Option<String> {
+    let extension = Path::new(file).extension()?.to_str()?.to_ascii_lowercase();
+    if let Some((_, name)) = EXTENSIONS.iter().find(|(other, _)| *other == extension) {
+        return Some((*name).to_owned());
+    }
+    let known = butler::formatters();
+    let told = known.iter().find(|formatter| formatter.extension()[1..] == extension)?;
+    (!matches!(told.name(), "text" | "bytes")).then(|| told.name().to_owned())
+}
+
+/// Whether what a formatter wrote can be delivered under a name as it is: if the name tells no other format, or no
+/// format at all, and if it is known here what the bytes are.
+pub(super) fn is_as_told(formatter: &str, file: &str) -> bool {
+    let is_free = matches!(formatter, "text" | "bytes") || butler::formatters().get(formatter).is_err();
+    is_free || told(file).is_none_or(|told| told == formatter)
+}
+
 /// The formatters that read and write objects of a storage class, its own first.
 fn suitable(class: &StorageClass) -> Vec<Arc<dyn Formatter>> {
     let known = butler::formatters();
@@ -46,7 +68,8 @@ fn suitable(class: &StorageClass) -> Vec<Arc<dyn Formatter>> {
 
 /// Checks that a file is what its name says, or else what a storage class can be read from.
 ///
-/// Returns the formatter that the name tells.
+/// Returns the formatter that read it, which is to be recorded: the dataset type's or the genre's may be another,
+/// by which nobody could read it. None if only a formatter that is not known here may read it.
 ///
 /// # Errors
 /// `Formatter` if it is not; `Argument` if it cannot be read.
@@ -71,26 +94,28 @@ pub(super) fn check(class: &StorageClass, file: &str, path: &Path) -> Result<Opt
         };
     }
     let suitable = suitable(class);
-    // What is configured for the class may be any of them, or one that is not known here.
-    let own = class.formatter.as_deref().unwrap_or_default();
-    if !suitable.iter().any(|formatter| formatter.name() == own) {
+    // What is configured for the class may be one that is not known here.
+    let knows = |own: &str| suitable.iter().any(|formatter| formatter.name() == own);
+    if class.formatter.as_deref().is_some_and(|own| !knows(own)) {
         return Ok(None);
     }
     let mut first = None;
     for formatter in &suitable {
         match read(&**formatter) {
-            Ok(()) => return Ok(None),
+            Ok(()) => return Ok(Some(Arc::clone(formatter))),
             Err(error) => drop(first.get_or_insert(error)),
         }
     }
+    // A class without a formatter leaves it to the genre, whose may be one that is not known here.
+    let Some(error) = first.filter(|_| class.formatter.is_some()) else { return Ok(None) };
     let names: Vec<&str> = suitable.iter().map(|formatter| formatter.name()).collect();
-    first.map_or(Ok(None), |error| Err(refused(&error, &names)))
+    Err(refused(&error, &names))
 }
 
 /// The bytes of a file with an object, in the format that its name tells, or else that of the storage class.
 ///
 /// # Errors
-/// `Unsupported` if no formatter can write it, `Formatter` if the format cannot hold it.
+/// `Unsupported` if no formatter can write it, or not as its name tells; `Formatter` if the format cannot hold it.
 pub(super) fn encode(object: &Object, class: &StorageClass, file: &str) -> Result<Bytes> {
     if object.is::<Bytes>() {
         return Ok(object.downcast_ref::<Bytes>()?.clone());
@@ -99,6 +124,9 @@ pub(super) fn encode(object: &Object, class: &StorageClass, file: &str) -> Resul
         return Ok(object.downcast_ref::<String>()?.clone().into());
     }
     let named = named(class, file);
+    if let (None, Some(told)) = (&named, told(file)) {
+        return Err(untold(object, class, file, &told));
+    }
     if object.is::<Structured>() && named.is_none() {
         let value = object.downcast_ref::<Structured>()?;
         return Ok(format!("{}\n", serde_json::to_string_pretty(value).unwrap_or_default()).into());
@@ -110,6 +138,18 @@ pub(super) fn encode(object: &Object, class: &StorageClass, file: &str) -> Resul
     let mut bytes = Vec::new();
     formatter.write(object, class, &mut bytes)?;
     Ok(bytes.into())
+}
+
+/// The error for an object that cannot be written as the end of a file's name tells.
+fn untold(object: &Object, class: &StorageClass, file: &str, told: &str) -> Error {
+    let names = suitable(class).iter().map(|formatter| formatter.name().to_owned()).collect::<Vec<_>>();
+    let hint = match butler::formatters().get(told) {
+        Err(_) => format!("this build lacks the feature '{told}'; it writes: {}", names.join(", ")),
+        Ok(_) => format!("it can be written as: {}; a name without an end tells none", names.join(", ")),
+    };
+    let message =
+        format!("the name of {file} tells {told}, as which no {} can be written", object.type_name());
+    Error::new(ErrorKind::Unsupported, message).with_hint(hint)
 }
 
 /// A local file.
