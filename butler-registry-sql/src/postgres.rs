@@ -181,14 +181,14 @@ impl Backend for PostgresBackend {
         let running = Running::new(true);
         let (mut outlet, answer) = outlet(&running, false);
         let config = self.config.clone();
-        self.workers.submit(move |session| {
+        let alone = self.workers.submit(move |session| {
             let (result, after) = match session {
                 Ok(session) => select(session, &config, &relation, &running, &mut outlet),
                 Err(error) => (Err(error), After::Close),
             };
             Done::new(after, move || outlet.finish(result))
         });
-        answer.await
+        answer.wait(alone).await
     }
 
     async fn explain(&self, relation: Relation) -> Result<String> {

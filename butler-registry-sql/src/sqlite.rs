@@ -198,11 +198,11 @@ impl Backend for SqliteBackend {
         let running = Running::new(false);
         // A rollback journal lets nobody write while somebody reads.
         let (mut outlet, answer) = outlet(&running, !self.place.write_ahead);
-        self.readers.submit(move |reader| {
+        let alone = self.readers.submit(move |reader| {
             let result = reader.and_then(|reader| select(reader, &relation, &running, &mut outlet));
             Done::new(After::Keep, move || outlet.finish(result))
         });
-        answer.await
+        answer.wait(alone).await
     }
 
     async fn explain(&self, relation: Relation) -> Result<String> {

@@ -22,6 +22,8 @@ pub(crate) use batches::Batches;
 pub(crate) use feed::{Feed, Inlet};
 pub(crate) use running::Running;
 
+use crate::workers::{gone, receive};
+
 /// How long the first rows may wait for more of them.
 const EARLY: Duration = Duration::from_millis(20);
 
@@ -55,11 +57,14 @@ pub(crate) struct Outlet {
     began: Instant,
 }
 
+/// What whoever asked waits for; the statement is interrupted if it is dropped.
+pub(crate) struct Answer {
+    first: oneshot::Receiver<Result<First>>,
+    guard: running::Guard,
+}
+
 /// A connection between a reading thread and whoever asked; if `eager`, the reader is not waited for.
-pub(crate) fn outlet(
-    running: &Arc<Running>,
-    eager: bool,
-) -> (Outlet, impl Future<Output = Result<ColumnStream>> + use<>) {
+pub(crate) fn outlet(running: &Arc<Running>, eager: bool) -> (Outlet, Answer) {
     let (reply, answer) = oneshot::channel();
     let outlet = Outlet {
         reply: Some(reply),
@@ -69,13 +74,17 @@ pub(crate) fn outlet(
         eager,
         began: Instant::now(),
     };
-    let guard = running::Guard::new(running);
-    let answer = async move {
-        let first = answer.await.unwrap_or_else(|_| Err(crate::workers::gone()));
+    (outlet, Answer { first: answer, guard: running::Guard::new(running) })
+}
+
+impl Answer {
+    /// Waits for the first batch, or the end; `alone` as [`submit`](crate::workers::Workers::submit) says.
+    pub(crate) async fn wait(self, alone: bool) -> Result<ColumnStream> {
+        let Self { first, guard } = self;
+        let first = receive(first, alone).await.unwrap_or_else(|_| Err(gone()));
         guard.disarm();
         Ok(first?.into_stream())
-    };
-    (outlet, answer)
+    }
 }
 
 impl Outlet {

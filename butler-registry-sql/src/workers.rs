@@ -19,6 +19,39 @@ use crate::error::Failure;
 /// How long a thread waits for a job before it ends.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// How long one who asks looks for the answer, and a thread that has answered for the next job, before they sleep.
+///
+/// Most questions are answered in some microseconds. To wake a thread on a processor that has
+/// nothing else to do takes several times as long, and processor time of both, above all on a virtual one.
+const PATIENCE: Duration = Duration::from_micros(50);
+
+/// Looks for something again and again for a while.
+fn look<T>(mut find: impl FnMut() -> Option<T>) -> Option<T> {
+    let begun = Instant::now();
+    loop {
+        for _ in 0..16 {
+            if let Some(found) = find() {
+                return Some(found);
+            }
+            std::hint::spin_loop();
+        }
+        if begun.elapsed() > PATIENCE {
+            return None;
+        }
+    }
+}
+
+/// Waits for an answer; whoever is [alone](Workers::submit) looks for it first: where many ask there is better to do.
+pub(crate) async fn receive<T>(
+    mut answer: oneshot::Receiver<T>,
+    alone: bool,
+) -> std::result::Result<T, oneshot::Canceled> {
+    match alone.then(|| look(|| answer.try_recv().transpose())).flatten() {
+        Some(answer) => answer,
+        None => answer.await,
+    }
+}
+
 /// What becomes of a connection after a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum After {
@@ -109,20 +142,24 @@ impl<C> Workers<C> {
         Self { shared: Arc::new(Shared { open: Box::new(open), name, limit, state, closed }) }
     }
 
-    /// Has a job done, at some time.
-    pub(crate) fn submit(&self, job: impl FnOnce(Result<&mut C>) -> Done + Send + 'static) {
+    /// Has a job done, at some time; returns whether a thread is at it at once, and no other one works.
+    pub(crate) fn submit(&self, job: impl FnOnce(Result<&mut C>) -> Done + Send + 'static) -> bool {
         let job: Job<C> = Box::new(job);
         let mut state = lock(&self.shared.state);
         if let Some(slot) = state.idle.pop() {
+            let alone = state.threads - state.idle.len() == 1;
             drop(state);
             slot.give(Order::Work(job));
-        } else if state.threads < self.shared.limit {
+            return alone;
+        }
+        if state.threads < self.shared.limit {
             state.threads += 1;
             drop(state);
             self.start(job);
         } else {
             state.waiting.push_back(job);
         }
+        false
     }
 
     fn start(&self, job: Job<C>) {
@@ -156,7 +193,7 @@ impl<C> Workers<C> {
         call: impl FnOnce(&mut C) -> (Result<T>, After) + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        self.submit(move |connection| {
+        let alone = self.submit(move |connection| {
             if reply.is_canceled() {
                 return Done::new(After::Keep, || {});
             }
@@ -167,7 +204,7 @@ impl<C> Workers<C> {
             // Whoever asked may be gone.
             Done::new(after, move || drop(reply.send(result)))
         });
-        answer.await.unwrap_or_else(|_| Err(gone()))
+        receive(answer, alone).await.unwrap_or_else(|_| Err(gone()))
     }
 
     /// Closes all connections, each after the job that uses it; returns whether that happened in time.
@@ -299,6 +336,9 @@ fn wait<C>(
     state.idle.push(Arc::clone(slot));
     drop(state);
     answer();
+    if let Some(order) = look(|| slot.order.try_lock().ok()?.take()) {
+        return Some(order);
+    }
     let end = Instant::now() + IDLE;
     loop {
         if let Some(order) = lock(&slot.order).take() {
