@@ -2,7 +2,7 @@
 //!
 //! A job goes to a thread that has nothing to do, most recently used first; else to a new one, with a
 //! connection of its own; else, when there are as many as allowed, to a fair
-//! queue. So nothing blocks an async worker, and no runtime is needed.
+//! queue. So nothing blocks an async worker for longer than some [microseconds](PATIENCE), and no runtime is needed.
 //! Threads that had nothing to do for a while close their connection and end.
 
 use std::collections::VecDeque;
